@@ -1,0 +1,128 @@
+/**
+ * What a pod gets: the words, and the names in the kernel that follow from
+ * them. Pure data, written into the journal with a lease, so that an upgraded
+ * daemon repairs and removes an old pod by the recipe that made it.
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import type { Cidr, Ip } from "./ip.ts";
+
+/** A MAC address in lower case with colons, such as `00:16:3e:00:00:01`. */
+export type Mac = string;
+
+/**
+ * Who holds an attachment: CNI's own key. One sandbox may hold several, one a
+ * network and interface.
+ *
+ * Source: CNI spec 1.1.0, "Lifecycle & Ordering".
+ */
+export interface Owner {
+  /** The network's name, as in the network configuration. */
+  readonly network: string;
+  /** `CNI_CONTAINERID`. */
+  readonly containerId: string;
+  /** `CNI_IFNAME`. */
+  readonly ifName: string;
+}
+
+/** The pod that a sandbox belongs to, as far as the runtime said. */
+export interface PodName {
+  /** `K8S_POD_NAMESPACE`. */
+  readonly namespace: string;
+  /** `K8S_POD_NAME`. */
+  readonly name: string;
+  /** `K8S_POD_UID`, when the runtime gives it. */
+  readonly uid?: string;
+}
+
+/** The card that carries a pod's traffic. */
+export interface AttachedEni {
+  /** The cloud's id, such as `eni-2ze…`. */
+  readonly id: string;
+  /** Its MAC, by which it is found in the kernel. */
+  readonly mac: Mac;
+  /** The gateway of its vSwitch. */
+  readonly gateway: Ip;
+  /** The prefix of its vSwitch. */
+  readonly subnet: Cidr;
+}
+
+/** All that a pod gets, and the recipe by which the kernel is set up. */
+export interface Attachment {
+  /** The datapath and its version, such as `veth/1`. */
+  readonly recipe: "veth/1";
+  /** Who holds it. */
+  readonly owner: Owner;
+  /** The pod, when the runtime named it. */
+  readonly pod?: PodName;
+  /** The path of the pod's network namespace, as the runtime gave it. */
+  readonly netns: string;
+  /** The pod's address. */
+  readonly ip: Ip;
+  /** The ENI that the address belongs to. */
+  readonly eni: AttachedEni;
+  /** Bytes in a packet. */
+  readonly mtu: number;
+}
+
+/**
+ * Writes an owner as one text, for keys of maps and journals.
+ *
+ * The parts can't hold a slash: CNI allows letters, digits, `_`, `.` and `-`
+ * in ids and network names, and Linux no slash in an interface name.
+ *
+ * @param owner Who.
+ * @returns `network/containerId/ifName`.
+ */
+export function ownerKey(owner: Owner): string {
+  return `${owner.network}/${owner.containerId}/${owner.ifName}`;
+}
+
+/**
+ * Names the host end of a pod's veth pair: `cali` and 11 hex digits.
+ *
+ * The hash is of the owner and not of the pod's name: the successor of a pod
+ * with the same name must not collide with a link that is still dying. The
+ * prefix is the one that tools of this field expect. 15 bytes is what Linux
+ * allows (IFNAMSIZ - 1).
+ *
+ * @param owner Who.
+ * @returns A link name of 15 characters.
+ */
+export function hostLinkName(owner: Owner): string {
+  return "cali" + ownerHash(owner).slice(0, 11);
+}
+
+/**
+ * Gives both MACs of a pod's veth pair. They follow from the owner, so that a
+ * plan needs no chance and a link can be recognised as ours by its MAC.
+ *
+ * @param owner Who.
+ * @returns Locally administered unicast addresses (IEEE 802c).
+ */
+export function vethMacs(owner: Owner): { host: Mac; pod: Mac } {
+  const hex = ownerHash(owner).slice(11);
+  const mac = (first: string, digits: string): Mac =>
+    [first, ...digits.match(/../g) ?? []].join(":");
+  return {
+    host: mac("0e", hex.slice(0, 10)),
+    pod: mac("0a", hex.slice(0, 10)),
+  };
+}
+
+/**
+ * Says in a link's alias whose it is, for people who read `ip link`.
+ *
+ * @param attachment What the pod gets.
+ * @returns At most 255 bytes (IFALIASZ - 1).
+ */
+export function linkAlias(attachment: Attachment): string {
+  const { owner, pod } = attachment;
+  const who = pod === undefined ? "" : `${pod.namespace}/${pod.name} `;
+  return `terway ${who}${owner.containerId}`.slice(0, 255);
+}
+
+function ownerHash(owner: Owner): string {
+  return createHash("sha256").update(ownerKey(owner)).digest("hex");
+}

@@ -1,0 +1,176 @@
+/**
+ * IP arithmetic: the one place that knows how addresses are written.
+ *
+ * An address travels as its canonical text (`10.0.0.7`, `fd00::7`), a prefix
+ * as `address/length`. This module is a leaf: `pool/`, `netns/` and `modes/`
+ * may import it. It isn't a parser for ranges, ports or host names.
+ *
+ * @module
+ */
+import ipaddr from "ipaddr.js";
+
+/** An IPv4 or IPv6 address in canonical text, such as `10.0.0.7`. */
+export type Ip = string;
+
+/** An address and its prefix length, such as `10.0.0.0/24`. */
+export type Cidr = string;
+
+/** An address family: 4 or 6. */
+export type Family = 4 | 6;
+
+/**
+ * Reads an address and gives its canonical text.
+ *
+ * @example Canonical text
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(parseIp("FD00:0::7"), "fd00::7");
+ * ```
+ * @param text What someone wrote; four decimal parts for IPv4.
+ * @returns The canonical text.
+ * @throws {SyntaxError} When it is no address.
+ */
+export function parseIp(text: string): Ip {
+  if (ipaddr.IPv4.isValidFourPartDecimal(text)) return text;
+  if (text.includes(":") && ipaddr.IPv6.isValid(text)) {
+    return ipaddr.IPv6.parse(text).toString();
+  }
+  throw new SyntaxError(
+    `Cannot read an address as it must be IPv4 or IPv6: it is "${text}"`,
+  );
+}
+
+/**
+ * Reads a prefix; host bits are kept, as in `ip address`.
+ *
+ * @param text An address, a slash and a length.
+ * @returns Its parts, the address in canonical text.
+ * @throws {SyntaxError} When it is no prefix.
+ */
+export function parseCidr(
+  text: string,
+): { ip: Ip; length: number; family: Family } {
+  const [address, bits, ...rest] = text.split("/");
+  if (
+    address === undefined || bits === undefined || rest.length > 0 ||
+    !/^\d{1,3}$/.test(bits)
+  ) {
+    throw new SyntaxError(
+      `Cannot read a prefix as it must be address/length: it is "${text}"`,
+    );
+  }
+  const ip = parseIp(address);
+  const family = familyOf(ip);
+  const length = Number(bits);
+  if (length > (family === 4 ? 32 : 128)) {
+    throw new SyntaxError(
+      `Cannot read a prefix as its length must fit the address: it is "${text}"`,
+    );
+  }
+  return { ip, length, family };
+}
+
+/**
+ * Tells an address's family.
+ *
+ * @param ip A canonical address.
+ * @returns 4 or 6.
+ */
+export function familyOf(ip: Ip): Family {
+  return ip.includes(":") ? 6 : 4;
+}
+
+/**
+ * Makes the prefix that holds exactly one address: `/32` or `/128`.
+ *
+ * @param ip A canonical address.
+ * @returns The prefix.
+ */
+export function hostCidr(ip: Ip): Cidr {
+  return `${ip}/${familyOf(ip) === 4 ? 32 : 128}`;
+}
+
+/**
+ * Tells whether a prefix holds an address.
+ *
+ * @param cidr A prefix.
+ * @param ip An address; one of the other family is never held.
+ * @returns True when it does.
+ */
+export function contains(cidr: Cidr, ip: Ip): boolean {
+  const range = parseCidr(cidr);
+  if (range.family !== familyOf(ip)) return false;
+  return ipaddr.parse(ip).match(ipaddr.parse(range.ip), range.length);
+}
+
+/**
+ * Gives the address that lies `offset` places after the prefix's first one, or
+ * before the place after its last one when `offset` is negative.
+ *
+ * @example The gateway of a vSwitch is its third-last address
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(addressAt("10.0.1.0/24", -3), "10.0.1.253");
+ * ```
+ * @param cidr A prefix.
+ * @param offset A whole number of addresses.
+ * @returns The address.
+ * @throws {RangeError} When the prefix has no such address.
+ */
+export function addressAt(cidr: Cidr, offset: number): Ip {
+  const { ip, length, family } = parseCidr(cidr);
+  const bits = family === 4 ? 32 : 128;
+  const count = 1n << BigInt(bits - length);
+  const place = offset < 0 ? count + BigInt(offset) : BigInt(offset);
+  if (place < 0n || place >= count) {
+    throw new RangeError(
+      `Cannot take address ${offset} of ${cidr} as it has ${count} addresses`,
+    );
+  }
+  const first = (toBigInt(ip) >> BigInt(bits - length)) <<
+    BigInt(bits - length);
+  return fromBigInt(first + place, family);
+}
+
+/**
+ * Gives the gateway of a vSwitch: its third-last address.
+ *
+ * Source: what ECS metadata answers for `gateway`; see reference of the VPC
+ * documentation, "reserved addresses of a vSwitch" (read 2026-11-21).
+ *
+ * @param cidr The vSwitch's prefix.
+ * @returns The gateway's address.
+ */
+export function gatewayOf(cidr: Cidr): Ip {
+  return addressAt(cidr, -3);
+}
+
+/**
+ * Orders addresses by family, then by value.
+ *
+ * @param a An address.
+ * @param b Another.
+ * @returns Negative, zero or positive, as `Array.sort` wants it.
+ */
+export function compareIp(a: Ip, b: Ip): number {
+  if (familyOf(a) !== familyOf(b)) return familyOf(a) - familyOf(b);
+  const [x, y] = [toBigInt(a), toBigInt(b)];
+  return x < y ? -1 : x > y ? 1 : 0;
+}
+
+function toBigInt(ip: Ip): bigint {
+  return ipaddr.parse(ip).toByteArray().reduce(
+    (sum, byte) => (sum << 8n) | BigInt(byte),
+    0n,
+  );
+}
+
+function fromBigInt(value: bigint, family: Family): Ip {
+  const bytes = Array.from(
+    { length: family === 4 ? 4 : 16 },
+    (_, i) => Number((value >> BigInt(8 * i)) & 0xffn),
+  ).reverse();
+  return ipaddr.fromByteArray(bytes).toString();
+}

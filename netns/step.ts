@@ -1,0 +1,216 @@
+/**
+ * The steps of a plan: objects that shall exist in a kernel, as plain data.
+ *
+ * A plan is a list of them in the order in which they can be made. `apply.ts`
+ * makes them, compares them with a kernel and removes them in reverse; nothing
+ * here does anything. Every step equals one iproute2 command: see
+ * {@linkcode command}.
+ *
+ * @module
+ */
+import type { Mac } from "./attachment.ts";
+import { type Cidr, familyOf, type Ip, parseCidr } from "./ip.ts";
+
+/** The namespace that an object lives in: the node's, or the pod's. */
+export type Place = "host" | "pod";
+
+/** A veth pair, both MACs given in the message that makes it. */
+export interface VethStep {
+  /** Discriminates. */
+  readonly kind: "veth";
+  /** The end in the node. */
+  readonly host: { readonly name: string; readonly mac: Mac };
+  /** The end in the pod. */
+  readonly pod: { readonly name: string; readonly mac: Mac };
+  /** Bytes in a packet, on both ends. */
+  readonly mtu: number;
+  /** The host end's alias. */
+  readonly alias: string;
+}
+
+/**
+ * A link that exists already, found by its MAC: brought up, its MTU set.
+ * Undoing it leaves the link as it was; it is never deleted.
+ */
+export interface LinkStep {
+  /** Discriminates. */
+  readonly kind: "link";
+  /** Where. */
+  readonly place: Place;
+  /** The link's name. */
+  readonly link: string;
+  /** Its MAC: a link of this name with another MAC isn't touched. */
+  readonly mac: Mac;
+  /** Bytes in a packet; left alone when absent. */
+  readonly mtu?: number;
+}
+
+/** Per-link settings of the IPv4 stack, set by netlink (IFLA_INET_CONF). */
+export interface ConfStep {
+  /** Discriminates. */
+  readonly kind: "conf";
+  /** Where. */
+  readonly place: Place;
+  /** The link's name. */
+  readonly link: string;
+  /** `net.ipv4.conf.LINK.forwarding`. */
+  readonly forwarding: 0 | 1;
+  /** `net.ipv4.conf.LINK.rp_filter`. */
+  readonly rpFilter: 0 | 1 | 2;
+}
+
+/** An address on a link. */
+export interface AddressStep {
+  /** Discriminates. */
+  readonly kind: "address";
+  /** Where. */
+  readonly place: Place;
+  /** The link's name. */
+  readonly link: string;
+  /** The address with its prefix length. */
+  readonly cidr: Cidr;
+}
+
+/** A permanent neighbour entry. */
+export interface NeighbourStep {
+  /** Discriminates. */
+  readonly kind: "neighbour";
+  /** Where. */
+  readonly place: Place;
+  /** The link's name. */
+  readonly link: string;
+  /** The neighbour's address. */
+  readonly ip: Ip;
+  /** The neighbour's MAC. */
+  readonly mac: Mac;
+}
+
+/** A unicast route. */
+export interface RouteStep {
+  /** Discriminates. */
+  readonly kind: "route";
+  /** Where. */
+  readonly place: Place;
+  /** The link's name. */
+  readonly link: string;
+  /** The destination; the default route is `0.0.0.0/0`. */
+  readonly destination: Cidr;
+  /** The next hop, reached on the link without asking (onlink). */
+  readonly gateway?: Ip;
+  /** The routing table; 254 is main. */
+  readonly table: number;
+}
+
+/** A policy rule that looks a table up. */
+export interface RuleStep {
+  /** Discriminates. */
+  readonly kind: "rule";
+  /** Where. */
+  readonly place: Place;
+  /** The lower, the earlier. Source: ip-rule(8). */
+  readonly priority: number;
+  /** Packets from this prefix only. */
+  readonly from?: Cidr;
+  /** Packets to this prefix only. */
+  readonly to?: Cidr;
+  /** The table that is looked up; 254 is main. */
+  readonly table: number;
+}
+
+/** One object in a kernel. */
+export type Step =
+  | VethStep
+  | LinkStep
+  | ConfStep
+  | AddressStep
+  | NeighbourStep
+  | RouteStep
+  | RuleStep;
+
+/** What a kernel shall hold for an ENI or a pod, in the order of making. */
+export interface Plan {
+  /** The pod's namespace; absent when every step is on the node. */
+  readonly netns?: string;
+  /** The objects. */
+  readonly steps: readonly Step[];
+}
+
+/** An object of a plan that the kernel doesn't hold as planned. */
+export interface Difference {
+  /** The object. */
+  readonly step: Step;
+  /** Not there at all, or there in another form. */
+  readonly problem: "missing" | "changed";
+  /** The object as the `ip` command that makes it. */
+  readonly object: string;
+  /** What the kernel holds instead, when it is changed. */
+  readonly seen?: string;
+}
+
+/** Table `main`. Source: rt_tables. */
+export const TABLE_MAIN = 254;
+
+/**
+ * Writes a step as the iproute2 command that does the same.
+ *
+ * @example A rule
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * const rule = { kind: "rule", place: "host", priority: 512, to: "10.0.0.7/32", table: 254 } as const;
+ * assertEquals(command(rule), "ip rule add priority 512 to 10.0.0.7/32 lookup main");
+ * ```
+ * @param step The object.
+ * @param netns The pod's namespace, for steps that live there.
+ * @returns A command line without quotes; for `veth` it names the peer too.
+ */
+export function command(step: Step, netns = "POD"): string {
+  const at = "place" in step && step.place === "pod"
+    ? `nsenter --net=${netns} `
+    : "";
+  switch (step.kind) {
+    case "veth":
+      return `ip link add ${step.host.name} address ${step.host.mac} mtu ` +
+        `${step.mtu} type veth peer ${step.pod.name} address ` +
+        `${step.pod.mac} mtu ${step.mtu} netns ${netns}`;
+    case "link":
+      return `${at}ip link set ${step.link} up` +
+        (step.mtu === undefined ? "" : ` mtu ${step.mtu}`);
+    case "conf":
+      return `${at}sysctl net.ipv4.conf.${step.link}.forwarding=` +
+        `${step.forwarding} net.ipv4.conf.${step.link}.rp_filter=` +
+        `${step.rpFilter}`;
+    case "address":
+      return `${at}ip address add ${step.cidr} dev ${step.link}`;
+    case "neighbour":
+      return `${at}ip neighbour add ${step.ip} lladdr ${step.mac} dev ` +
+        `${step.link} nud permanent`;
+    case "route":
+      return at + routeCommand(step);
+    case "rule":
+      return at + ruleCommand(step);
+  }
+}
+
+function routeCommand(step: RouteStep): string {
+  const { length, family } = parseCidr(step.destination);
+  const ip = family === 6 ? "ip -6" : "ip";
+  const destination = length === 0 ? "default" : step.destination;
+  const gateway = step.gateway === undefined ? "" : ` via ${step.gateway}`;
+  const form = step.gateway === undefined ? " scope link" : " onlink";
+  return `${ip} route add ${destination}${gateway} dev ${step.link}` +
+    tableName(step.table, " table ", "") + form;
+}
+
+function ruleCommand(step: RuleStep): string {
+  const prefix = step.from ?? step.to ?? "0.0.0.0/0";
+  const ip = familyOf(parseCidr(prefix).ip) === 6 ? "ip -6" : "ip";
+  return `${ip} rule add priority ${step.priority}` +
+    (step.from === undefined ? "" : ` from ${step.from}`) +
+    (step.to === undefined ? "" : ` to ${step.to}`) +
+    tableName(step.table, " lookup ", " lookup main");
+}
+
+function tableName(table: number, prefix: string, main: string): string {
+  return table === TABLE_MAIN ? main : `${prefix}${table}`;
+}
