@@ -1,0 +1,309 @@
+/**
+ * What a runtime asks: the `CNI_*` variables and the network configuration of
+ * one call, checked once. Inside the daemon a {@linkcode CniRequest} is valid.
+ *
+ * Source: CNI spec 1.1.0, section 2 "Execution Protocol" (read 2026-11-21).
+ *
+ * @module
+ */
+import { z } from "zod";
+import type { Owner, PodName } from "../../netns/attachment.ts";
+
+/** The versions of the CNI spec that are spoken, oldest first. */
+export const CNI_VERSIONS: readonly CniVersion[] = [
+  "0.3.0",
+  "0.3.1",
+  "0.4.0",
+  "1.0.0",
+  "1.1.0",
+];
+
+/** A version of the CNI spec. */
+export type CniVersion = "0.3.0" | "0.3.1" | "0.4.0" | "1.0.0" | "1.1.0";
+
+/** What a runtime can ask of a daemon; VERSION is answered by the relay too. */
+export type CniVerb = "ADD" | "CHECK" | "DEL" | "GC" | "STATUS" | "VERSION";
+
+/** The spec's error codes that we use. Source: CNI spec 1.1.0, "Error". */
+export const CNI_CODE = {
+  incompatibleVersion: 1,
+  invalidVariable: 4,
+  io: 5,
+  decode: 6,
+  invalidConfig: 7,
+  tryAgain: 11,
+  notAvailable: 50,
+} as const;
+
+/** A request that can't be served; its code goes to the runtime as it is. */
+export class RequestError extends Error {
+  /** The class's name, as in every error's text. */
+  override readonly name = "RequestError";
+  /** The CNI error code. */
+  readonly code: number;
+  /** Every problem, one a line. */
+  readonly details: string;
+
+  /**
+   * Makes one.
+   *
+   * @param code The CNI error code.
+   * @param message What is wrong, in a few words.
+   * @param problems All of them.
+   */
+  constructor(code: number, message: string, problems: readonly string[] = []) {
+    super(message);
+    this.code = code;
+    this.details = problems.join("; ");
+  }
+}
+
+/** The part of a network configuration that we read. */
+export interface NetworkConfig {
+  /** The version that the answer shall have. */
+  readonly cniVersion: CniVersion;
+  /** The network's name. */
+  readonly name: string;
+  /** Bytes in a packet, when the network says so. */
+  readonly mtu?: number;
+  /** The result of an earlier ADD. */
+  readonly prevResult?: unknown;
+  /** Attachments that are still valid, for GC. */
+  readonly validAttachments?: readonly {
+    readonly containerID: string;
+    readonly ifname: string;
+  }[];
+}
+
+/** A call on one sandbox. */
+export interface CniRequest {
+  /** What is asked. */
+  readonly verb: CniVerb;
+  /** The network configuration. */
+  readonly config: NetworkConfig;
+  /** Whose attachment; absent for STATUS, GC and VERSION. */
+  readonly owner?: Owner;
+  /** The path of the sandbox's namespace; absent when it may be gone. */
+  readonly netns?: string;
+  /** The pod, when the runtime names it. */
+  readonly pod?: PodName;
+}
+
+/** What each verb must bring. Source: CNI spec 1.1.0, "CNI operations". */
+const VERBS: Readonly<Record<CniVerb, { env: string[]; since: CniVersion }>> = {
+  ADD: {
+    env: ["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"],
+    since: "0.3.0",
+  },
+  // The namespace may be gone by now.
+  DEL: { env: ["CNI_CONTAINERID", "CNI_IFNAME"], since: "0.3.0" },
+  CHECK: {
+    env: ["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"],
+    since: "0.4.0",
+  },
+  GC: { env: [], since: "1.1.0" },
+  STATUS: { env: [], since: "1.1.0" },
+  VERSION: { env: [], since: "0.3.0" },
+};
+
+const attachments = z.array(
+  z.object({ containerID: z.string(), ifname: z.string().default("") }),
+);
+
+/** Keys that we don't know belong to others in the chain, and are left. */
+const network = z.looseObject({
+  name: z.string().regex(
+    /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/,
+    "must start with a letter or digit, then letters, digits, _ . -",
+  ),
+  mtu: z.int().min(1280).max(9000).optional(),
+  prevResult: z.unknown().optional(),
+  "cni.dev/valid-attachments": attachments.optional(),
+  "cni.dev/attachments": attachments.optional(),
+});
+
+/**
+ * Decodes a call.
+ *
+ * @param variables The `CNI_*` variables.
+ * @param stdin The network configuration.
+ * @returns The call.
+ * @throws {RequestError} With every problem of the first thing that is wrong:
+ * the command, the configuration's form, its version, the variables.
+ */
+export function decodeRequest(
+  variables: ReadonlyMap<string, string>,
+  stdin: Uint8Array,
+): CniRequest {
+  const verb = variables.get("CNI_COMMAND") ?? "";
+  if (!isVerb(verb)) {
+    throw new RequestError(
+      CNI_CODE.invalidVariable,
+      `CNI_COMMAND must be ${Object.keys(VERBS).join(", ")}: it is "${verb}"`,
+    );
+  }
+  const config = decodeNetwork(stdin);
+  requireSince(verb, config.cniVersion);
+  checkVariables(verb, variables);
+  const netns = variables.get("CNI_NETNS");
+  const pod = podOf(variables.get("CNI_ARGS") ?? "");
+  return {
+    verb,
+    config,
+    ...(VERBS[verb].env.includes("CNI_IFNAME")
+      ? {
+        owner: {
+          network: config.name,
+          containerId: variables.get("CNI_CONTAINERID") ?? "",
+          ifName: variables.get("CNI_IFNAME") ?? "",
+        },
+      }
+      : {}),
+    ...(netns === undefined || netns === "" ? {} : { netns }),
+    ...(pod === undefined ? {} : { pod }),
+  };
+}
+
+/**
+ * Finds the version that an error's document must have, whatever else is wrong
+ * with the configuration.
+ *
+ * @param stdin What should be a network configuration.
+ * @returns Its version when it can be read and is known, else 1.0.0.
+ */
+export function versionOf(stdin: Uint8Array): CniVersion {
+  try {
+    const version = JSON.parse(new TextDecoder().decode(stdin)).cniVersion;
+    return isVersion(version) ? version : "1.0.0";
+  } catch {
+    return "1.0.0";
+  }
+}
+
+function decodeNetwork(stdin: Uint8Array): NetworkConfig {
+  const json = parseJson(stdin);
+  const version = json["cniVersion"];
+  if (!isVersion(version)) {
+    throw new RequestError(
+      CNI_CODE.incompatibleVersion,
+      `cniVersion must be one of ${CNI_VERSIONS.join(", ")}: it is ` +
+        (version === undefined ? "absent" : JSON.stringify(version)),
+    );
+  }
+  const decoded = network.safeParse(json);
+  if (!decoded.success) {
+    const problems = decoded.error.issues.map((issue) =>
+      `${issue.path.join(".") || "it"}: ${issue.message}`
+    );
+    throw new RequestError(
+      CNI_CODE.invalidConfig,
+      "the network configuration is wrong",
+      problems,
+    );
+  }
+  const { data } = decoded;
+  const valid = data["cni.dev/valid-attachments"] ??
+    data["cni.dev/attachments"];
+  return {
+    cniVersion: version,
+    name: data.name,
+    ...(data.mtu === undefined ? {} : { mtu: data.mtu }),
+    ...(data.prevResult === undefined ? {} : { prevResult: data.prevResult }),
+    ...(valid === undefined ? {} : { validAttachments: valid }),
+  };
+}
+
+function parseJson(stdin: Uint8Array): Record<string, unknown> {
+  let json: unknown;
+  try {
+    json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(stdin));
+  } catch (error) {
+    throw new RequestError(
+      CNI_CODE.decode,
+      "the network configuration on standard input must be JSON",
+      [error instanceof Error ? error.message : String(error)],
+    );
+  }
+  if (typeof json !== "object" || json === null || Array.isArray(json)) {
+    throw new RequestError(
+      CNI_CODE.decode,
+      "the network configuration on standard input must be a JSON object",
+    );
+  }
+  return { ...json };
+}
+
+function requireSince(verb: CniVerb, version: CniVersion): void {
+  const { since } = VERBS[verb];
+  if (CNI_VERSIONS.indexOf(version) >= CNI_VERSIONS.indexOf(since)) return;
+  throw new RequestError(
+    CNI_CODE.incompatibleVersion,
+    `${verb} needs cniVersion ${since} or later: it is ${version}`,
+  );
+}
+
+function checkVariables(
+  verb: CniVerb,
+  variables: ReadonlyMap<string, string>,
+): void {
+  const problems: string[] = [];
+  for (const name of VERBS[verb].env) {
+    const value = variables.get(name) ?? "";
+    const rule = value === "" ? "must be given" : ruleOf(name, value);
+    if (rule !== undefined) {
+      problems.push(`${name} ${rule}` + (value === "" ? "" : `: "${value}"`));
+    }
+  }
+  if (problems.length === 0) return;
+  throw new RequestError(
+    CNI_CODE.invalidVariable,
+    `the environment is wrong: ${problems.join("; ")}`,
+    problems,
+  );
+}
+
+function ruleOf(name: string, value: string): string | undefined {
+  switch (name) {
+    case "CNI_CONTAINERID":
+      return /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(value)
+        ? undefined
+        : "must start with a letter or digit, then letters, digits, _ . -";
+    case "CNI_IFNAME":
+      // IFNAMSIZ - 1, and what dev_valid_name() refuses.
+      return /^[^/:\s]{1,15}$/.test(value) && value !== "." && value !== ".."
+        ? undefined
+        : "must be a link name: 1 to 15 bytes without / : and white space";
+    case "CNI_NETNS":
+      return value.startsWith("/") ? undefined : "must be an absolute path";
+  }
+  return undefined;
+}
+
+/** `CNI_ARGS` is `KEY=VALUE` pairs; those of kubelet name the pod. */
+function podOf(args: string): PodName | undefined {
+  const pairs = args.split(";").filter((pair) => pair !== "");
+  const values = new Map<string, string>();
+  for (const pair of pairs) {
+    const at = pair.indexOf("=");
+    if (at < 1) {
+      throw new RequestError(
+        CNI_CODE.invalidVariable,
+        `CNI_ARGS must be KEY=VALUE pairs divided by semicolons: "${args}"`,
+      );
+    }
+    values.set(pair.slice(0, at), pair.slice(at + 1));
+  }
+  const namespace = values.get("K8S_POD_NAMESPACE");
+  const name = values.get("K8S_POD_NAME");
+  const uid = values.get("K8S_POD_UID");
+  if (namespace === undefined || name === undefined) return undefined;
+  return { namespace, name, ...(uid === undefined ? {} : { uid }) };
+}
+
+function isVerb(text: string): text is CniVerb {
+  return Object.hasOwn(VERBS, text);
+}
+
+function isVersion(value: unknown): value is CniVersion {
+  return CNI_VERSIONS.some((version) => version === value);
+}

@@ -1,0 +1,126 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { decodeRequest, RequestError, versionOf } from "./request.ts";
+
+const CONF = { cniVersion: "1.0.0", name: "terway", type: "terway" };
+const ENV = {
+  CNI_COMMAND: "ADD",
+  CNI_CONTAINERID: "c1",
+  CNI_NETNS: "/run/netns/pod",
+  CNI_IFNAME: "eth0",
+};
+
+function decode(env: Record<string, string>, conf: unknown) {
+  const text = typeof conf === "string" ? conf : JSON.stringify(conf);
+  return decodeRequest(
+    new Map(Object.entries(env)),
+    new TextEncoder().encode(text),
+  );
+}
+
+function check(
+  env: Record<string, string>,
+  conf: unknown,
+  expected: { code: number; includes: readonly string[] },
+): void {
+  const error = assertThrows(() => decode(env, conf), RequestError);
+  assertEquals(error.code, expected.code);
+  const text = `${error.message} ${error.details}`;
+  for (const part of expected.includes) {
+    assertEquals([part, text.includes(part)], [part, true], text);
+  }
+}
+
+Deno.test("decodeRequest() gives an owner, a namespace and the pod's name", () => {
+  const request = decode({
+    ...ENV,
+    CNI_ARGS: "IgnoreUnknown=1;K8S_POD_NAMESPACE=ns;K8S_POD_NAME=p",
+  }, { ...CONF, mtu: 1400 });
+  assertEquals(request, {
+    verb: "ADD",
+    config: { cniVersion: "1.0.0", name: "terway", mtu: 1400 },
+    owner: { network: "terway", containerId: "c1", ifName: "eth0" },
+    netns: "/run/netns/pod",
+    pod: { namespace: "ns", name: "p" },
+  });
+});
+
+Deno.test("decodeRequest() lets DEL come without a namespace", () => {
+  const request = decode({ ...ENV, CNI_COMMAND: "DEL", CNI_NETNS: "" }, CONF);
+  assertEquals(request.netns, undefined);
+});
+
+Deno.test("decodeRequest() refuses what the spec refuses, with its codes", () => {
+  check({ ...ENV, CNI_COMMAND: "FROB" }, CONF, {
+    code: 4,
+    includes: ["CNI_COMMAND", "FROB"],
+  });
+  check(ENV, "{", { code: 6, includes: ["JSON"] });
+  check(ENV, "[]", { code: 6, includes: ["object"] });
+  check(ENV, "", { code: 6, includes: ["JSON"] });
+  check(ENV, { ...CONF, cniVersion: "0.2.0" }, {
+    code: 1,
+    includes: ["0.2.0", "1.1.0"],
+  });
+  check(ENV, { name: "terway" }, { code: 1, includes: ["absent"] });
+  check(ENV, { cniVersion: "1.0.0" }, { code: 7, includes: ["name"] });
+  check(ENV, { ...CONF, name: "a/b", mtu: 1 }, {
+    code: 7,
+    includes: ["name: must start", "mtu"],
+  });
+  check({ ...ENV, CNI_ARGS: "nonsense" }, CONF, {
+    code: 4,
+    includes: ["CNI_ARGS", "nonsense"],
+  });
+});
+
+Deno.test("decodeRequest() names every variable that is wrong, at once", () => {
+  check(
+    { CNI_COMMAND: "ADD", CNI_CONTAINERID: "../x", CNI_IFNAME: "a/b" },
+    CONF,
+    {
+      code: 4,
+      includes: [
+        "CNI_CONTAINERID must start",
+        '"../x"',
+        "CNI_NETNS must be given",
+        "CNI_IFNAME",
+      ],
+    },
+  );
+  check({ ...ENV, CNI_IFNAME: "sixteen-letters-" }, CONF, {
+    code: 4,
+    includes: ["CNI_IFNAME", "15 bytes"],
+  });
+  check({ ...ENV, CNI_NETNS: "pod" }, CONF, {
+    code: 4,
+    includes: ["CNI_NETNS must be an absolute path"],
+  });
+});
+
+Deno.test("decodeRequest() knows since when there is a verb", () => {
+  check({ ...ENV, CNI_COMMAND: "CHECK" }, { ...CONF, cniVersion: "0.3.1" }, {
+    code: 1,
+    includes: ["CHECK needs cniVersion 0.4.0"],
+  });
+  check({ CNI_COMMAND: "STATUS" }, CONF, { code: 1, includes: ["1.1.0"] });
+});
+
+Deno.test("decodeRequest() reads GC's attachments in both spellings", () => {
+  const valid = [{ containerID: "c1", ifname: "eth0" }];
+  for (const key of ["cni.dev/valid-attachments", "cni.dev/attachments"]) {
+    const request = decode({ CNI_COMMAND: "GC" }, {
+      ...CONF,
+      cniVersion: "1.1.0",
+      [key]: valid,
+    });
+    assertEquals(request.config.validAttachments, valid);
+  }
+});
+
+Deno.test("versionOf() finds a version in whatever comes", () => {
+  const of = (text: string) => versionOf(new TextEncoder().encode(text));
+  assertEquals(of(`{"cniVersion":"0.4.0","name":7}`), "0.4.0");
+  assertEquals(of(`{"cniVersion":"9.9.9"}`), "1.0.0");
+  assertEquals(of("garbage"), "1.0.0");
+  assertEquals(of("null"), "1.0.0");
+});
