@@ -1,0 +1,242 @@
+/**
+ * What the daemon sees of the pool: what it gives to it, what it may ask of
+ * it, and what it reads.
+ *
+ * @module
+ */
+import type { Cidr, Ip } from "../netns/ip.ts";
+import type { Clock } from "./clock.ts";
+import type { Cloud } from "./cloud.ts";
+import type { Journal } from "./journal.ts";
+import type { PoolLimits } from "./limits.ts";
+import type { PoolNews, Reason } from "./news.ts";
+import type { CallKind, Problem } from "./event.ts";
+import type { EniPhase, Lease, OwnerKey } from "./state.ts";
+
+/** A card, as the kernel side needs it. */
+export interface HostEni {
+  /** The cloud's id. */
+  readonly id: string;
+  /** By which it is found in the kernel; lower case, with colons. */
+  readonly mac: string;
+  /** The address that lives and dies with it. */
+  readonly primaryIp: Ip;
+  /** Its vSwitch. */
+  readonly vSwitchId: string;
+  /** The prefix of its vSwitch. */
+  readonly subnet: Cidr;
+  /** Its zone. */
+  readonly zone: string;
+}
+
+/** An address that is about to be leased. */
+export interface Grant {
+  /** To whom. */
+  readonly ownerKey: OwnerKey;
+  /** The address. */
+  readonly ip: Ip;
+  /** Its card, which is set up in the kernel. */
+  readonly eni: HostEni;
+}
+
+/** What a caller wants. */
+export interface ClaimWish {
+  /** For whom; see `ownerKey` of an attachment. */
+  readonly ownerKey: OwnerKey;
+  /**
+   * Says what the pod gets, from the address it was given. It is written with
+   * the lease, before anybody sees it. Called once at most, while the pool
+   * holds its breath: it must be quick, must not wait and should not throw.
+   */
+  readonly attach: (
+    grant: Grant,
+  ) => { readonly recipe: string; readonly attachment: unknown };
+}
+
+/** The kernel side of a card, which belongs to the daemon. Both are repeated. */
+export interface PoolHost {
+  /** Waits for the link and sets it up; quick when that was done before. */
+  prepare(eni: HostEni, signal: AbortSignal): Promise<void>;
+  /** Undoes that; resolves also when the link is gone or was never set up. */
+  retire(eni: HostEni, signal: AbortSignal): Promise<void>;
+}
+
+/** What a pool is told once. */
+export interface PoolConfig {
+  /** The cloud's id of this node's instance. */
+  readonly instanceId: string;
+  /** Names the cluster in the tags of what is made. */
+  readonly clusterId: string;
+  /** The MAC of the primary card, which serves no pods. */
+  readonly primaryMac: string;
+  /** Of new cards, 1 to 5. */
+  readonly securityGroupIds: readonly string[];
+}
+
+/** All that a keeper works with; time, chance and tokens included. */
+export interface KeeperOptions {
+  /** Lends cards and addresses. */
+  readonly cloud: Cloud;
+  /** Remembers; whoever opened it closes it, after the keeper stopped. */
+  readonly journal: Journal;
+  /** Who and where this pool is. */
+  readonly config: PoolConfig;
+  /** How much it may hold. */
+  readonly limits: PoolLimits;
+  /** The kernel side. */
+  readonly host: PoolHost;
+  /** `systemClock()` unless told. */
+  readonly clock?: Clock;
+  /** From 0 to below 1; `Math.random` unless told. */
+  readonly chance?: () => number;
+  /** Unique texts of at most 64 ASCII characters; UUIDs unless told. */
+  readonly token?: () => string;
+  /** Hears what happened, after it is in the journal; must not throw. */
+  readonly onNews?: (news: PoolNews) => void;
+}
+
+/** A card, for people. */
+export interface EniStatus {
+  /** Its name in the pool: the token that made it. */
+  readonly key: string;
+  /** The cloud's id, once it exists. */
+  readonly id: string | undefined;
+  /** Its MAC, once it exists. */
+  readonly mac: string | undefined;
+  /** Where it is in its life. */
+  readonly phase: EniPhase;
+  /** Since when, in milliseconds since 1970. */
+  readonly sinceMs: number;
+  /** Its vSwitch. */
+  readonly vSwitchId: string;
+  /** Its addresses by kind. */
+  readonly slots: Readonly<Record<SlotKind, number>>;
+  /** Addresses under way. */
+  readonly assigning: number;
+  /** Why its last call failed, until one succeeds. */
+  readonly problem: Problem | undefined;
+}
+
+/** How an address is used; see `Slot`. */
+export type SlotKind =
+  | "idle"
+  | "leased"
+  | "cooling"
+  | "unassigning"
+  | "quarantined";
+
+/** A claim that waits, for people. */
+export interface ClaimStatus {
+  /** Who waits. */
+  readonly ownerKey: OwnerKey;
+  /** Since when. */
+  readonly atMs: number;
+  /** Why. */
+  readonly reason: Reason;
+}
+
+/** The whole pool, for people; plain data. */
+export interface PoolStatus {
+  /** When this was true. */
+  readonly nowMs: number;
+  /** Whether it serves, only empties itself, or has ended. */
+  readonly mode: "new" | "starting" | "serving" | "draining" | "stopped";
+  /** Addresses that pods may have: cards times addresses a card. */
+  readonly capacity: number;
+  /** The bounds in force. */
+  readonly limits: PoolLimits;
+  /** Addresses of all cards by kind. */
+  readonly slots: Readonly<Record<SlotKind, number>>;
+  /** Cards, oldest first. */
+  readonly enis: readonly EniStatus[];
+  /** Secondary cards of this instance that aren't ours, or that we don't know. */
+  readonly foreignEniIds: readonly string[];
+  /** Claims that wait, first come first. */
+  readonly claims: readonly ClaimStatus[];
+  /** Calls in flight. */
+  readonly calls: readonly {
+    readonly kind: CallKind;
+    readonly startedMs: number;
+  }[];
+  /** Set while the cloud allows no further card. */
+  readonly full:
+    | { readonly untilMs: number; readonly problem: Problem }
+    | undefined;
+  /** vSwitches that are held back. */
+  readonly rests: readonly {
+    readonly vSwitchId: string;
+    readonly untilMs: number;
+    readonly atMost: number;
+  }[];
+  /** APIs that are held back. */
+  readonly gates: readonly {
+    readonly call: CallKind;
+    readonly notBeforeMs: number;
+    readonly problem: Problem;
+  }[];
+}
+
+/** The pool of one node. */
+export interface Keeper extends AsyncDisposable {
+  /**
+   * Takes up the work: what the journal says is in force at once, so that
+   * `lease`, `release` and `claim` may be called right after. Open intents are
+   * finished or undone by and by.
+   *
+   * @param signal Ends the wait, not the work.
+   * @returns When the cloud has told which cards there are.
+   * @throws {PoolError} `timeout` when the signal ended first; `closing` when
+   * the keeper stopped; `broken` when the journal can't be true.
+   */
+  start(signal: AbortSignal): Promise<void>;
+  /**
+   * Gives an owner an address, at once or when there is one. An owner that has
+   * one gets the same lease again, and `attach` isn't called.
+   *
+   * @param wish For whom, and what it gets.
+   * @param signal Its end cancels the claim; an address that is granted in the
+   * same moment cools down.
+   * @returns The lease, which the journal holds.
+   * @throws {PoolError} `timeout`, `cancelled`, `full`, `overloaded`,
+   * `closing`, `journal` or `broken`; the message says why no address came,
+   * and when the pool tries again.
+   */
+  claim(wish: ClaimWish, signal: AbortSignal): Promise<Lease>;
+  /**
+   * Ends a lease; its address cools. A claim of the same owner that still
+   * waits is cancelled.
+   *
+   * @param ownerKey Whose.
+   * @returns The lease that ended, once the journal has forgotten it;
+   * undefined when there was none.
+   * @throws {PoolError} `journal` when it couldn't be written: the lease is
+   * still in force then.
+   */
+  release(ownerKey: OwnerKey): Promise<Lease | undefined>;
+  /** Finds an owner's lease. */
+  lease(ownerKey: OwnerKey): Lease | undefined;
+  /** Gives all leases, in no order. */
+  leases(): readonly Lease[];
+  /** Tells how the pool is. */
+  status(): PoolStatus;
+  /**
+   * Empties the pool: nothing is leased any more, and every card that we made
+   * is detached and deleted, cooling ignored. A card with leases is never
+   * taken from under its pods: it goes when the last one is released.
+   *
+   * There is no way back but a new keeper.
+   *
+   * @param signal Ends the wait; the pool stays closed to claims.
+   * @returns When nothing of ours is left in cloud and journal.
+   * @throws {PoolError} `timeout` when the signal ended first, naming what is
+   * left; `closing` when the keeper stopped.
+   */
+  drain(signal: AbortSignal): Promise<void>;
+  /**
+   * Stops: waiting claims fail with `closing`, calls in flight are aborted
+   * (their intents are in the journal), nothing is released.
+   *
+   * @returns When no call is in flight.
+   */
+  stop(): Promise<void>;
+}

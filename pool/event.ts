@@ -1,0 +1,137 @@
+/**
+ * What may happen to a pool: the closed set of events that `step` takes, and
+ * the calls whose ends they tell.
+ *
+ * Events are plain data. Time, chance and tokens come in with them, so that a
+ * list of events replays to the same state.
+ *
+ * @module
+ */
+import type { Ip } from "../netns/ip.ts";
+import type { CloudErrorKind, Eni } from "./cloud.ts";
+import type { EniIntent, EniKey, Lease, OwnerKey } from "./state.ts";
+
+/** Something that the pool asks of the cloud, or of the host's kernel. */
+export type Call =
+  /** Describes all cards of this instance and all that bear our tags. */
+  | { readonly kind: "survey" }
+  /** Describes cards that are about to change. */
+  | { readonly kind: "describe"; readonly eniKeys: readonly EniKey[] }
+  /** Makes a card; the key is the token. */
+  | {
+    readonly kind: "create";
+    readonly eniKey: EniKey;
+    readonly intent: EniIntent;
+  }
+  /** Adds addresses. */
+  | {
+    readonly kind: "assign";
+    readonly eniKey: EniKey;
+    readonly count: number;
+    readonly token: string;
+  }
+  /** Takes addresses away. */
+  | {
+    readonly kind: "unassign";
+    readonly eniKey: EniKey;
+    readonly ips: readonly Ip[];
+  }
+  /** Attaches, detaches or deletes a card; sets it up in the kernel or undoes that. */
+  | {
+    readonly kind: "attach" | "detach" | "delete" | "prepare" | "retire";
+    readonly eniKey: EniKey;
+  };
+
+/** A call's name. */
+export type CallKind = Call["kind"];
+
+/** A call that has begun and has not ended. */
+export type OpenCall = Call & {
+  /** Counts up; a later call has a higher number. */
+  readonly id: number;
+  /** When it began. */
+  readonly startedMs: number;
+};
+
+/**
+ * Why a call failed, as plain data.
+ *
+ * Besides the cloud's kinds: `timeout`, its deadline ended; `host`, the kernel
+ * side failed.
+ */
+export interface Problem {
+  /** What was called. */
+  readonly call: CallKind;
+  /** What it means. */
+  readonly kind: CloudErrorKind | "timeout" | "host";
+  /** The cloud's name of the call, such as `CreateNetworkInterface`. */
+  readonly api: string;
+  /** The cloud's own code, or the error's name. */
+  readonly code: string;
+  /** The cloud's words. */
+  readonly message: string;
+  /** What the cloud's support asks for; may be empty. */
+  readonly requestId: string;
+  /** The HTTP status; 0 when no answer came. */
+  readonly httpStatus: number;
+}
+
+/** What a call gave. */
+export type Answer =
+  | { readonly kind: "survey" | "describe"; readonly enis: readonly Eni[] }
+  | { readonly kind: "create"; readonly eni: Eni }
+  | { readonly kind: "assign"; readonly ips: readonly Ip[] }
+  | {
+    readonly kind:
+      | "unassign"
+      | "attach"
+      | "detach"
+      | "delete"
+      | "prepare"
+      | "retire";
+  };
+
+/** Something that happened. */
+export type PoolEvent =
+  /** An owner wants an address. Nothing happens when it waits or has one. */
+  | {
+    readonly kind: "claimed";
+    readonly ownerKey: OwnerKey;
+    readonly nowMs: number;
+  }
+  /** Nobody waits for this owner's address any more. */
+  | { readonly kind: "dropped"; readonly ownerKey: OwnerKey }
+  /** An idle address became a lease, and its claim ended. */
+  | { readonly kind: "granted"; readonly lease: Lease }
+  /** A lease ended; its address cools. Nothing happens when there is none. */
+  | {
+    readonly kind: "released";
+    readonly ownerKey: OwnerKey;
+    readonly nowMs: number;
+  }
+  /** Addresses have cooled. */
+  | {
+    readonly kind: "cooled";
+    readonly eniKey: EniKey;
+    readonly ips: readonly Ip[];
+    readonly nowMs: number;
+  }
+  /** A call begins: what it intends is in the state before it is made. */
+  | { readonly kind: "begun"; readonly call: Call; readonly nowMs: number }
+  /** A call ended well. */
+  | {
+    readonly kind: "answered";
+    readonly callId: number;
+    readonly answer: Answer;
+    readonly nowMs: number;
+  }
+  /** A call failed. `chance` is from 0 to below 1. */
+  | {
+    readonly kind: "failed";
+    readonly callId: number;
+    readonly problem: Problem;
+    readonly nowMs: number;
+    readonly chance: number;
+  }
+  /** From here on nothing is leased, and all that we made goes. */
+  | { readonly kind: "draining" };

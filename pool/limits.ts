@@ -1,0 +1,164 @@
+/**
+ * The numbers that bound the pool: what the instance type allows, what the
+ * operator wants in stock, and how long each thing may take.
+ *
+ * A card that is shared holds `addressesPerEni` addresses. An exclusive card
+ * is the same with one address: then idle addresses are idle cards, and the
+ * same plan serves both modes.
+ *
+ * @module
+ */
+import type { Cidr } from "../netns/ip.ts";
+import type { InstanceLimits } from "./cloud.ts";
+
+/** Calls to the cloud at once. Source: seed 000, "no more than 8". */
+export const CALLS_AT_ONCE: number = 8;
+
+/**
+ * How many of those may take something from the cloud. The rest is kept for
+ * calls that give back, so that releases never queue behind allocations.
+ */
+export const TAKING_CALLS_AT_ONCE: number = 6;
+
+/** How many may give something back, so that waiting pods find a place too. */
+export const GIVING_CALLS_AT_ONCE: number = 4;
+
+/** A released address rests so long. Source: amazon-vpc-cni `IP_COOLDOWN_PERIOD`. */
+export const COOLING_MS: number = 30_000;
+
+/** Addresses in one Assign or Unassign call. Source: ECS AssignPrivateIpAddresses. */
+export const ADDRESSES_PER_CALL: number = 10;
+
+/** A vSwitch without addresses rests so long. Source: Terway's vSwitch cache. */
+export const VSWITCH_REST_MS: number = 600_000;
+
+/** After a quota error, creating is tried again from here on. Source: seed 000. */
+export const FULL_MIN_MS: number = 20 * 60_000;
+
+/** … and at the latest here. Source: seed 000. */
+export const FULL_MAX_MS: number = 30 * 60_000;
+
+/** A refusal that only an operator can cure is tried again so much later. */
+export const REFUSED_MS: number = 60_000;
+
+/** A card may take so long to get attached or set up before it is given up. */
+export const JOINING_MS: number = 180_000;
+
+/**
+ * Before an intent is closed as "the cloud made nothing", its last attempt
+ * must be so old. Longer than {@linkcode CALL_MS}: the request may still be on
+ * its way when its deadline ends.
+ */
+export const PROOF_MS: number = 30_000;
+
+/** Between two looks at a card that changes. Source: ECS, "poll every 1 to 2 s". */
+export const POLL_MS: number = 1_000;
+
+/** Between two probes of an API that refused. Source: ECS, "API throttling". */
+export const PROBE_MS: number = 1_000;
+
+/** A cloud call's deadline. Source: Terway's HTTP time-out. */
+export const CALL_MS: number = 20_000;
+
+/** The deadline of what the daemon does in the kernel for a card. */
+export const HOST_MS: number = 30_000;
+
+/** The first pause after a failure that may pass by itself; it doubles. */
+export const BACKOFF_MIN_MS: number = 1_000;
+
+/** The longest such pause. */
+export const BACKOFF_MAX_MS: number = 60_000;
+
+/**
+ * Waiting claims are gathered so long before the cloud is asked, so that a
+ * burst of pods becomes one call. Little beside an attach of seconds.
+ */
+export const GATHER_MS: number = 50;
+
+/** Claims that may wait at once; more than pods on the largest node. */
+export const CLAIMS_AT_ONCE: number = 4_096;
+
+/** Where new cards may get their addresses. */
+export interface VSwitchChoice {
+  /** The cloud's id. */
+  readonly id: string;
+  /** Its prefix. */
+  readonly cidr: Cidr;
+}
+
+/** What bounds a node's pool. */
+export interface PoolLimits {
+  /** Cards that pods may use: what the type allows, less the primary one. */
+  readonly eniCount: number;
+  /** Addresses a card, the primary one included; 1 for exclusive cards. */
+  readonly addressesPerEni: number;
+  /** Fewer idle addresses than this are refilled. */
+  readonly minIdle: number;
+  /** More idle addresses than this are given back. */
+  readonly maxIdle: number;
+  /** In order of preference; at least one. */
+  readonly vSwitches: readonly VSwitchChoice[];
+}
+
+/**
+ * Works out a node's limits.
+ *
+ * @example A type with 4 cards of 10 addresses carries 30 pods
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * const limits = poolLimits({
+ *   instance: { eniCount: 4, ipv4PerEniCount: 10 },
+ *   vSwitches: [{ id: "vsw-a", cidr: "10.0.0.0/24" }],
+ * });
+ * assertEquals(limits.eniCount * limits.addressesPerEni, 30);
+ * ```
+ * @param wish What the type allows and what the operator wants; `maxIdle` is 5
+ * and `minIdle` 0 unless told.
+ * @returns The limits.
+ * @throws {RangeError} When a number is out of bounds, or min exceeds max.
+ */
+export function poolLimits(wish: {
+  instance: Pick<InstanceLimits, "eniCount" | "ipv4PerEniCount">;
+  vSwitches: readonly VSwitchChoice[];
+  minIdle?: number;
+  maxIdle?: number;
+}): PoolLimits {
+  const { minIdle = 0, maxIdle = 5, vSwitches } = wish;
+  const { eniCount, ipv4PerEniCount } = wish.instance;
+  for (const [name, value] of Object.entries({ minIdle, maxIdle })) {
+    if (!Number.isSafeInteger(value) || value < 0) {
+      throw new RangeError(
+        `Cannot bound the pool as ${name} must be a whole number from 0: it is ${value}`,
+      );
+    }
+  }
+  if (minIdle > maxIdle) {
+    throw new RangeError(
+      `Cannot bound the pool as minIdle must not exceed maxIdle: they are ${minIdle} and ${maxIdle}`,
+    );
+  }
+  if (vSwitches.length === 0) {
+    throw new RangeError("Cannot bound the pool as it needs a vSwitch");
+  }
+  return {
+    eniCount: Math.max(0, eniCount - 1),
+    addressesPerEni: Math.max(1, ipv4PerEniCount),
+    minIdle,
+    maxIdle,
+    vSwitches,
+  };
+}
+
+/**
+ * Says how long to pause after a failure that may pass by itself.
+ *
+ * @param failureCount How often it failed in a row, from 1.
+ * @param chance From 0 to below 1; spreads what failed together.
+ * @returns Milliseconds, at most {@linkcode BACKOFF_MAX_MS}.
+ */
+export function backoffMs(failureCount: number, chance: number): number {
+  const exponent = Math.min(Math.max(0, failureCount - 1), 10);
+  const full = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** exponent);
+  return Math.round(full * (0.5 + chance / 2));
+}
