@@ -1,0 +1,112 @@
+/**
+ * A cloud's records as plain data in a stable order, to print and to compare.
+ *
+ * @module
+ */
+import { compareIp, type Ip } from "../../../netns/ip.ts";
+import type { Model } from "./model.ts";
+
+/** Everything that a cloud holds, sorted by id. */
+export interface CloudDump {
+  /** Cards, primary ones included. */
+  readonly enis: readonly EniDump[];
+  /** Instances. */
+  readonly instances: readonly InstanceDump[];
+  /** vSwitches. */
+  readonly vSwitches: readonly VSwitchDump[];
+}
+
+/** A card. */
+export interface EniDump {
+  /** `eni-…` */
+  readonly id: string;
+  /** `00:16:3e:…` */
+  readonly mac: string;
+  /** Primary, Secondary or Trunk. */
+  readonly type: string;
+  /** Its state. */
+  readonly state: string;
+  /** Where it is attached; empty for nowhere. */
+  readonly instanceId: string;
+  /** Its vSwitch. */
+  readonly vSwitchId: string;
+  /** The address that lives and dies with it. */
+  readonly primaryIp: Ip;
+  /** All addresses, sorted. */
+  readonly ips: readonly Ip[];
+  /** Its groups, sorted. */
+  readonly securityGroupIds: readonly string[];
+  /** Its tags, sorted by key. */
+  readonly tags: Readonly<Record<string, string>>;
+}
+
+/** An instance. */
+export interface InstanceDump {
+  /** `i-…` */
+  readonly id: string;
+  /** Its name. */
+  readonly name: string;
+  /** Its type. */
+  readonly type: string;
+  /** Its zone. */
+  readonly zone: string;
+  /** The address of its primary card. */
+  readonly primaryIp: Ip;
+  /** Its cards, sorted. */
+  readonly eniIds: readonly string[];
+}
+
+/** A vSwitch. */
+export interface VSwitchDump {
+  /** `vsw-…` */
+  readonly id: string;
+  /** Its zone. */
+  readonly zone: string;
+  /** Its prefix. */
+  readonly cidr: string;
+  /** How many addresses are left. */
+  readonly availableIpCount: number;
+}
+
+/**
+ * Shows a cloud's records.
+ *
+ * @param model The cloud.
+ * @returns Plain data.
+ */
+export function dump(model: Model): CloudDump {
+  const enis = [...model.enis.values()].sort(byId);
+  return {
+    enis: enis.map((eni) => ({
+      id: eni.id,
+      mac: eni.mac,
+      type: eni.type,
+      state: eni.state,
+      instanceId: eni.instanceId ?? "",
+      vSwitchId: eni.vSwitchId,
+      primaryIp: eni.primaryIp,
+      ips: eni.ips.toSorted(compareIp),
+      securityGroupIds: eni.securityGroupIds.toSorted(),
+      tags: Object.fromEntries(Object.entries(eni.tags).sort()),
+    })),
+    instances: [...model.instances.values()].sort(byId).map((instance) => ({
+      id: instance.id,
+      name: instance.name,
+      type: instance.type,
+      zone: instance.zone,
+      primaryIp: model.enis.get(instance.primaryEniId)?.primaryIp ?? "",
+      eniIds: enis.filter(({ instanceId }) => instanceId === instance.id)
+        .map(({ id }) => id),
+    })),
+    vSwitches: [...model.vSwitches.values()].sort(byId).map((vSwitch) => ({
+      id: vSwitch.id,
+      zone: vSwitch.zone,
+      cidr: vSwitch.cidr,
+      availableIpCount: vSwitch.book.availableCount,
+    })),
+  };
+}
+
+function byId(a: { id: string }, b: { id: string }): number {
+  return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
+}

@@ -1,0 +1,51 @@
+/**
+ * What moves packets when the cloud's records change.
+ *
+ * The emulated cloud is records only; a fabric gives them bodies, such as a
+ * network device that appears in a node's namespace. Each hook is awaited:
+ * `attach` before a card is `InUse`, `detach` before it is `Available`,
+ * `assign` and `unassign` before the API answers. A hook that throws makes the
+ * verb fail as the service's would: a card falls back to the state it had,
+ * addresses are as before, and the call answers `InternalError`.
+ *
+ * @module
+ */
+import type { Cidr, Ip } from "../../../netns/ip.ts";
+
+/** A card as a fabric needs to know it. */
+export interface FabricEni {
+  /** `eni-…` */
+  readonly id: string;
+  /** Lower case, with colons. */
+  readonly mac: string;
+  /** The address that lives and dies with it. */
+  readonly primaryIp: Ip;
+  /** All of its addresses, the primary one first. */
+  readonly ips: readonly Ip[];
+  /** Its vSwitch. */
+  readonly vSwitchId: string;
+  /** Its vSwitch's prefix; the gateway is the third-last address of it. */
+  readonly cidr: Cidr;
+  /** Its security groups. */
+  readonly securityGroupIds: readonly string[];
+}
+
+/** An instance as a fabric needs to know it. */
+export interface FabricInstance {
+  /** `i-…` */
+  readonly id: string;
+  /** Its name. */
+  readonly name: string;
+}
+
+/** What an emulated cloud tells whoever moves the packets. */
+export interface Fabric {
+  /** A card comes into an instance, with all of its addresses. */
+  attach(eni: FabricEni, instance: FabricInstance): Promise<void>;
+  /** A card leaves an instance. */
+  detach(eni: FabricEni, instance: FabricInstance): Promise<void>;
+  /** An attached card has got these addresses. */
+  assign(eni: FabricEni, ips: readonly Ip[]): Promise<void>;
+  /** An attached card has lost these addresses. */
+  unassign(eni: FabricEni, ips: readonly Ip[]): Promise<void>;
+}

@@ -1,0 +1,77 @@
+/**
+ * What an instance's metadata showed, and when.
+ *
+ * The metadata service lags behind the API: an address is assigned seconds
+ * before the instance can read it there, and is read there seconds after it
+ * was unassigned. So each change is remembered with its time, and a reader
+ * sees the newest one that is old enough.
+ *
+ * @module
+ */
+import type { Ip } from "../../../netns/ip.ts";
+
+/** A card, as metadata shows it. */
+export interface SeenEni {
+  /** `eni-…` */
+  readonly id: string;
+  /** Lower case, with colons. */
+  readonly mac: string;
+  /** The address that lives and dies with it. */
+  readonly primaryIp: Ip;
+  /** All of its addresses, the primary one first. */
+  readonly ips: readonly Ip[];
+  /** Its vSwitch. */
+  readonly vSwitchId: string;
+}
+
+interface Sight {
+  readonly atMs: number;
+  readonly enis: readonly SeenEni[];
+}
+
+/** Remembers what each instance's cards were. */
+export class MetadataHistory {
+  readonly #sights = new Map<string, Sight[]>();
+  readonly #lagMs: number;
+
+  /**
+   * Makes an empty one.
+   *
+   * @param lagMs How far metadata is behind the API.
+   */
+  constructor(lagMs: number) {
+    this.#lagMs = lagMs;
+  }
+
+  /**
+   * Notes what an instance's cards are now.
+   *
+   * @param instanceId The instance.
+   * @param enis Its cards.
+   * @param nowMs The time.
+   */
+  note(instanceId: string, enis: readonly SeenEni[], nowMs: number): void {
+    const sights = this.#sights.get(instanceId) ?? [];
+    const visible = sights.findLastIndex(({ atMs }) =>
+      atMs <= nowMs - this.#lagMs
+    );
+    // What is older than the visible one can never be read again.
+    sights.splice(0, visible);
+    sights.push({ atMs: nowMs, enis });
+    this.#sights.set(instanceId, sights);
+  }
+
+  /**
+   * Tells what an instance's metadata shows.
+   *
+   * @param instanceId The instance.
+   * @param nowMs The time.
+   * @returns Its cards, as they were the lag ago; at first, as they began.
+   */
+  read(instanceId: string, nowMs: number): readonly SeenEni[] {
+    const sights = this.#sights.get(instanceId) ?? [];
+    const sight = sights.findLast(({ atMs }) => atMs <= nowMs - this.#lagMs) ??
+      sights[0];
+    return sight?.enis ?? [];
+  }
+}
