@@ -42,6 +42,8 @@ export interface AttachedEni {
   readonly id: string;
   /** Its MAC, by which it is found in the kernel. */
   readonly mac: Mac;
+  /** Its index in the node's kernel, from which its routing table follows. */
+  readonly ifIndex: number;
   /** The gateway of its vSwitch. */
   readonly gateway: Ip;
   /** The prefix of its vSwitch. */

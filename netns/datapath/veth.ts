@@ -105,10 +105,13 @@ export function eniPlan(wish: EniWish): Plan {
  * when the plan is walked back they go first.
  *
  * @param attachment What the pod gets.
- * @param eni The ENI as the node sees it.
+ * @param eni The ENI as the node sees it now.
  * @returns Steps in the pod and on the node.
  */
-export function podPlan(attachment: Attachment, eni: EniLink): Plan {
+export function podPlan(
+  attachment: Attachment,
+  eni: Pick<EniLink, "ifIndex">,
+): Plan {
   const name = hostLinkName(attachment.owner);
   const macs = vethMacs(attachment.owner);
   const link = attachment.owner.ifName;
