@@ -160,17 +160,40 @@ export function compareIp(a: Ip, b: Ip): number {
   return x < y ? -1 : x > y ? 1 : 0;
 }
 
+/**
+ * Writes an address as the bytes of a packet.
+ *
+ * @param ip A canonical address.
+ * @returns 4 or 16 bytes, in network order.
+ */
+export function ipToBytes(ip: Ip): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(ipaddr.parse(ip).toByteArray());
+}
+
+/**
+ * Reads the bytes of a packet as an address.
+ *
+ * @param bytes 4 or 16 bytes, in network order.
+ * @returns The canonical address.
+ * @throws {RangeError} When there are more or fewer.
+ */
+export function ipFromBytes(bytes: Uint8Array): Ip {
+  if (bytes.length !== 4 && bytes.length !== 16) {
+    throw new RangeError(
+      `Cannot read an address as it must be 4 or 16 bytes: there are ${bytes.length}`,
+    );
+  }
+  return ipaddr.fromByteArray([...bytes]).toString();
+}
+
 function toBigInt(ip: Ip): bigint {
-  return ipaddr.parse(ip).toByteArray().reduce(
-    (sum, byte) => (sum << 8n) | BigInt(byte),
-    0n,
-  );
+  return ipToBytes(ip).reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
 }
 
 function fromBigInt(value: bigint, family: Family): Ip {
-  const bytes = Array.from(
+  const bytes = Uint8Array.from(
     { length: family === 4 ? 4 : 16 },
     (_, i) => Number((value >> BigInt(8 * i)) & 0xffn),
-  ).reverse();
-  return ipaddr.fromByteArray(bytes).toString();
+  );
+  return ipFromBytes(bytes.reverse());
 }

@@ -1,0 +1,133 @@
+/**
+ * Addresses of links: what `ip address` does, in the namespace that a socket
+ * serves.
+ *
+ * @module
+ */
+import { check, libnlRoute, Owned, type Pointer } from "./ffi.ts";
+import { type Cidr, familyOf } from "./ip.ts";
+import { prefixObject, readIp } from "./nl_addr.ts";
+import { CREATE, EXCL, REPLACE, type RouteSocket } from "./socket.ts";
+
+/** No duplicate address detection. Source: linux/if_addr.h. */
+const IFA_F_NODAD = 0x02;
+
+/** An address of a link. */
+export interface Address {
+  /** The link's index. */
+  readonly ifIndex: number;
+  /** The address with its prefix length. */
+  readonly cidr: Cidr;
+}
+
+/** An address as the kernel shows it. */
+export interface AddressSeen extends Address {
+  /** Where it is valid: 0 everywhere, 253 on the link, 254 on the host. */
+  readonly scope: number;
+}
+
+/**
+ * Gives a link an address.
+ *
+ * An IPv6 address is usable at once: detecting duplicates would take a second
+ * or two, and who else has an address is the cloud's to know.
+ *
+ * Equivalent to: `ip address add $cidr dev $link` (`nodad` for IPv6)
+ *
+ * @param socket Where.
+ * @param address The link and the address.
+ * @throws {NetlinkError} `EEXIST` when the link has it, `ENODEV` when there is no such link.
+ */
+export function addAddress(socket: RouteSocket, address: Address): void {
+  add(socket, { ...address, flags: CREATE | EXCL });
+}
+
+/**
+ * Gives a link an address that it may have already.
+ *
+ * Equivalent to: `ip address replace $cidr dev $link`
+ *
+ * @param socket Where.
+ * @param address The link and the address.
+ * @throws {NetlinkError} `ENODEV` when there is no such link.
+ */
+export function replaceAddress(socket: RouteSocket, address: Address): void {
+  add(socket, { ...address, flags: CREATE | REPLACE });
+}
+
+/**
+ * Takes an address from a link.
+ *
+ * Equivalent to: `ip address delete $cidr dev $link`
+ *
+ * @param socket Where.
+ * @param address The link and the address.
+ * @throws {NetlinkError} `EADDRNOTAVAIL` when the link hasn't got it.
+ */
+export function deleteAddress(socket: RouteSocket, address: Address): void {
+  const lib = libnlRoute();
+  using object = addressObject(address);
+  socket.request(
+    `ip address delete ${address.cidr} dev #${address.ifIndex}`,
+    (place) => lib.rtnl_addr_build_delete_request(object.pointer, 0, place),
+  );
+}
+
+/**
+ * Lists the addresses of all links.
+ *
+ * Equivalent to: `ip address show`
+ *
+ * @param socket Where.
+ * @returns The addresses, IPv4 first.
+ * @throws {NetlinkError} When the kernel refuses.
+ */
+export function listAddresses(socket: RouteSocket): AddressSeen[] {
+  const { rtnl_addr_alloc_cache: dump } = libnlRoute();
+  return socket.dump(
+    "ip address show",
+    (place) => dump(socket.pointer, place),
+    readAddress,
+  );
+}
+
+/**
+ * Reads an address object.
+ *
+ * @param object From the kernel.
+ * @returns The address; undefined for one without a local part.
+ */
+export function readAddress(object: Pointer): AddressSeen | undefined {
+  const lib = libnlRoute();
+  const local = lib.rtnl_addr_get_local(object);
+  if (local === null) return undefined;
+  return {
+    ifIndex: lib.rtnl_addr_get_ifindex(object),
+    cidr: `${readIp(local)}/${lib.rtnl_addr_get_prefixlen(object)}`,
+    scope: lib.rtnl_addr_get_scope(object),
+  };
+}
+
+function add(
+  socket: RouteSocket,
+  { flags, ...address }: Address & { flags: number },
+): void {
+  const lib = libnlRoute();
+  using object = addressObject(address);
+  socket.request(
+    `ip address add ${address.cidr} dev #${address.ifIndex}`,
+    (place) => lib.rtnl_addr_build_add_request(object.pointer, flags, place),
+  );
+}
+
+function addressObject(address: Address): Owned {
+  const lib = libnlRoute();
+  using local = prefixObject(address.cidr);
+  const object = new Owned(lib.rtnl_addr_alloc(), lib.rtnl_addr_put);
+  lib.rtnl_addr_set_ifindex(object.pointer, address.ifIndex);
+  check("ip address", lib.rtnl_addr_set_local(object.pointer, local.pointer));
+  if (familyOf(address.cidr) === 6) {
+    lib.rtnl_addr_set_flags(object.pointer, IFA_F_NODAD);
+  }
+  return object;
+}

@@ -1,0 +1,215 @@
+/**
+ * Links: what `ip link show`, `set` and `delete` do, in the namespace that a
+ * socket serves. `link_add.ts` makes them.
+ *
+ * @module
+ */
+import type { Mac } from "./attachment.ts";
+import { check, libnlRoute, libnlRouteAside } from "./ffi.ts";
+import {
+  aliasText,
+  fetchLink,
+  IFF_NOARP,
+  IFF_UP,
+  linkName,
+  linkObject,
+  type LinkSeen,
+  readLink,
+  setMac,
+} from "./link_object.ts";
+import type { Namespace } from "./namespace.ts";
+import { openRoutes, type RouteSocket } from "./socket.ts";
+
+export type { LinkSeen } from "./link_object.ts";
+
+/** Messages are in the machine's order; x86-64 and arm64 have this one. */
+const LITTLE_ENDIAN = true;
+/** Where ifi_flags and ifi_change lie in a message. Source: rtnetlink(7). */
+const FLAGS_OFFSET = 16 + 8;
+const CHANGE_OFFSET = 16 + 12;
+
+/** What shall become of a link; what is absent stays. */
+export interface LinkChange {
+  /** Up or down. */
+  readonly up?: boolean;
+  /** Bytes in a packet. */
+  readonly mtu?: number;
+  /** A new name; kernels before 6.3 want the link down for it. */
+  readonly name?: string;
+  /** A new MAC. */
+  readonly mac?: Mac;
+  /** A new alias. */
+  readonly alias?: string;
+  /** False sets NOARP: the link neither asks nor answers. */
+  readonly arp?: boolean;
+  /** Where it moves; its addresses and routes don't follow. */
+  readonly namespace?: Namespace;
+}
+
+/**
+ * Finds a link by name.
+ *
+ * Equivalent to: `ip link show dev $name`. Costs no dump.
+ *
+ * @param socket Where.
+ * @param name The link's name.
+ * @returns The link; undefined when there is none.
+ * @throws {NetlinkError} When the kernel refuses.
+ */
+export function findLinkByName(
+  socket: RouteSocket,
+  name: string,
+): LinkSeen | undefined {
+  using link = fetchLink(socket, name);
+  return link && readLink(link.pointer);
+}
+
+/**
+ * Finds a link by MAC, the first when several have it.
+ *
+ * Equivalent to: `ip link | grep -B1 $mac`. Costs a dump of all links.
+ *
+ * @param socket Where.
+ * @param mac In lower case.
+ * @returns The link; undefined when there is none.
+ * @throws {NetlinkError} When the kernel refuses.
+ */
+export function findLinkByMac(
+  socket: RouteSocket,
+  mac: Mac,
+): LinkSeen | undefined {
+  return listLinks(socket).find((link) => link.mac === mac);
+}
+
+/**
+ * Lists all links.
+ *
+ * Equivalent to: `ip link show`
+ *
+ * @param socket Where.
+ * @returns The links by rising index.
+ * @throws {NetlinkError} When the kernel refuses.
+ */
+export function listLinks(socket: RouteSocket): LinkSeen[] {
+  const { rtnl_link_alloc_cache: dump } = libnlRoute();
+  return socket.dump(
+    "ip link show",
+    (place) => dump(socket.pointer, 0, place),
+    readLink,
+  );
+}
+
+/**
+ * Changes a link, all in one message.
+ *
+ * Equivalent to: `ip link set dev $link up mtu $mtu name $name …`
+ *
+ * @param socket Where.
+ * @param ifIndex The link's index.
+ * @param change What shall become of it.
+ * @throws {NetlinkError} `ENODEV` when it isn't there, `EEXIST` when the new name is taken.
+ */
+export function setLink(
+  socket: RouteSocket,
+  ifIndex: number,
+  change: LinkChange,
+): void {
+  const lib = libnlRoute();
+  using link = linkObject(ifIndex);
+  using wanted = linkObject();
+  const { mtu, name, alias, namespace } = change;
+  if (mtu !== undefined) lib.rtnl_link_set_mtu(wanted.pointer, mtu);
+  if (name !== undefined) {
+    lib.rtnl_link_set_name(wanted.pointer, linkName(name));
+  }
+  if (change.mac !== undefined) setMac(wanted, change.mac);
+  if (alias !== undefined) {
+    lib.rtnl_link_set_ifalias(wanted.pointer, aliasText(alias));
+  }
+  if (namespace !== undefined) {
+    lib.rtnl_link_set_ns_fd(wanted.pointer, namespace.fd);
+  }
+  socket.request(
+    `ip link set dev #${ifIndex} ${describe(change)}`,
+    (place) =>
+      lib.rtnl_link_build_change_request(
+        link.pointer,
+        wanted.pointer,
+        0,
+        place,
+      ),
+    (message) => setFlags(message, change),
+  );
+}
+
+/**
+ * Deletes a link and waits: 16 to 25 ms for a veth pair, all in the kernel.
+ *
+ * Equivalent to: `ip link delete dev $link`
+ *
+ * @param socket Where.
+ * @param ifIndex The link's index.
+ * @throws {NetlinkError} `ENODEV` when it isn't there.
+ */
+export function deleteLink(socket: RouteSocket, ifIndex: number): void {
+  const lib = libnlRoute();
+  using link = linkObject(ifIndex);
+  socket.request(
+    `ip link delete dev #${ifIndex}`,
+    (place) => lib.rtnl_link_build_delete_request(link.pointer, place),
+  );
+}
+
+/**
+ * Deletes a link on a thread of the runtime's pool, so that this one is free.
+ * The socket is the call's own, as libnl's serve one call at a time.
+ *
+ * Equivalent to: `ip link delete dev $link &`
+ *
+ * @param ifIndex The link's index, in this thread's own namespace.
+ * @returns Resolves when the link is gone.
+ * @throws {NetlinkError} `ENODEV` when it wasn't there.
+ */
+export async function deleteLinkAside(ifIndex: number): Promise<void> {
+  using socket = openRoutes();
+  using link = linkObject(ifIndex);
+  const code = await libnlRouteAside().rtnl_link_delete(
+    socket.pointer,
+    link.pointer,
+  );
+  check(`ip link delete dev #${ifIndex}`, code);
+}
+
+/**
+ * Writes flags and, beside them, which of them count. libnl leaves the latter
+ * zero, which the kernel reads as "all": it would clear NOARP, for one.
+ */
+function setFlags(message: DataView, change: LinkChange): void {
+  const { up, arp } = change;
+  let flags = 0;
+  let mask = 0;
+  if (up !== undefined) {
+    mask |= IFF_UP;
+    if (up) flags |= IFF_UP;
+  }
+  if (arp !== undefined) {
+    mask |= IFF_NOARP;
+    if (!arp) flags |= IFF_NOARP;
+  }
+  message.setUint32(FLAGS_OFFSET, flags, LITTLE_ENDIAN);
+  message.setUint32(CHANGE_OFFSET, mask, LITTLE_ENDIAN);
+}
+
+function describe(change: LinkChange): string {
+  const { up, mtu, name, mac, alias, arp, namespace } = change;
+  const words = [
+    up !== undefined && (up ? "up" : "down"),
+    mtu !== undefined && `mtu ${mtu}`,
+    name !== undefined && `name ${name}`,
+    mac !== undefined && `address ${mac}`,
+    alias !== undefined && `alias "${alias}"`,
+    arp !== undefined && `arp ${arp ? "on" : "off"}`,
+    namespace !== undefined && `netns ${namespace.path}`,
+  ];
+  return words.filter((word) => word !== false).join(" ");
+}

@@ -1,0 +1,216 @@
+/**
+ * Routes: what `ip route` does, in the namespace that a socket serves.
+ *
+ * Ours carry protocol `boot`, as those that `ip route add` makes: what
+ * `terway explain` prints then equals what is there. (libnl's default would be
+ * `static`, which belongs to the administrator.)
+ *
+ * @module
+ */
+import { check, libnlRoute, Owned, type Pointer } from "./ffi.ts";
+import { type Cidr, type Ip, parseCidr } from "./ip.ts";
+import {
+  addressObject,
+  familyNumber,
+  prefixObject,
+  readCidr,
+  readIp,
+} from "./nl_addr.ts";
+import { CREATE, EXCL, REPLACE, type RouteSocket } from "./socket.ts";
+import { TABLE_MAIN } from "./step.ts";
+
+/** Made by hand since boot. Source: linux/rtnetlink.h. */
+const RTPROT_BOOT = 3;
+/** Reached through a gateway. Source: linux/rtnetlink.h. */
+const RT_SCOPE_UNIVERSE = 0;
+/** Directly on the link. Source: linux/rtnetlink.h. */
+const RT_SCOPE_LINK = 253;
+/** The gateway is on the link, whatever the addresses say. */
+const RTNH_F_ONLINK = 4;
+
+/** A unicast route with one next hop. */
+export interface Route {
+  /** The index of the link that it leads to. */
+  readonly ifIndex: number;
+  /** Where it leads; `0.0.0.0/0` or `::/0` is the default route. */
+  readonly destination: Cidr;
+  /** The next hop; directly on the link when absent. */
+  readonly gateway?: Ip;
+  /** Takes the gateway as on the link without an address that says so. */
+  readonly onlink?: boolean;
+  /** The table; 254 (main) when absent. */
+  readonly table?: number;
+  /** The lower, the better; 0 for IPv4 and 1024 for IPv6 when absent. */
+  readonly metric?: number;
+}
+
+/** A route as the kernel shows it. */
+export interface RouteSeen {
+  /** The index of the (first) link that it leads to; 0 for none. */
+  readonly ifIndex: number;
+  /** Where it leads. */
+  readonly destination: Cidr;
+  /** The (first) next hop. */
+  readonly gateway?: Ip;
+  /** The table. */
+  readonly table: number;
+  /** The lower, the better. */
+  readonly metric: number;
+  /** 1 unicast, 2 local, 3 broadcast, … Source: linux/rtnetlink.h. */
+  readonly type: number;
+  /** 0 universe, 253 link, 254 host. */
+  readonly scope: number;
+  /** Who made it: 2 kernel, 3 boot, 4 static, … */
+  readonly protocol: number;
+}
+
+/**
+ * Adds a route.
+ *
+ * Equivalent to: `ip route add $destination [via $gateway] dev $link
+ * [onlink] table $table`
+ *
+ * @param socket Where.
+ * @param route The route.
+ * @throws {NetlinkError} `EEXIST` when the table has a route to there, `ENETUNREACH` when the gateway isn't on the link.
+ */
+export function addRoute(socket: RouteSocket, route: Route): void {
+  add(socket, { ...route, flags: CREATE | EXCL });
+}
+
+/**
+ * Adds a route, in the place of the one to the same destination.
+ *
+ * Equivalent to: `ip route replace …`
+ *
+ * @param socket Where.
+ * @param route The route.
+ * @throws {NetlinkError} `ENETUNREACH` when the gateway isn't on the link.
+ */
+export function replaceRoute(socket: RouteSocket, route: Route): void {
+  add(socket, { ...route, flags: CREATE | REPLACE });
+}
+
+/**
+ * Deletes a route of exactly this form; one by another link or gateway stays.
+ *
+ * Equivalent to: `ip route delete $destination [via $gateway] dev $link table
+ * $table protocol boot`
+ *
+ * @param socket Where.
+ * @param route The route.
+ * @throws {NetlinkError} `ESRCH` when there is no such route.
+ */
+export function deleteRoute(socket: RouteSocket, route: Route): void {
+  const lib = libnlRoute();
+  using object = routeObject(route);
+  socket.request(
+    `ip route delete ${describe(route)}`,
+    (place) => lib.rtnl_route_build_del_request(object.pointer, 0, place),
+  );
+}
+
+/**
+ * Lists routes.
+ *
+ * Equivalent to: `ip route show table $table`, or `all`
+ *
+ * @param socket Where.
+ * @param table Of one table only; of all when absent.
+ * @returns The routes of both families.
+ * @throws {NetlinkError} When the kernel refuses.
+ */
+export function listRoutes(socket: RouteSocket, table?: number): RouteSeen[] {
+  const lib = libnlRoute();
+  return socket.dump(
+    "ip route show table all",
+    (place) => lib.rtnl_route_alloc_cache(socket.pointer, 0, 0, place),
+    (object) => {
+      // Asked first: reading the rest of a large foreign table is the cost.
+      const other = table !== undefined &&
+        lib.rtnl_route_get_table(object) !== table;
+      return other ? undefined : readRoute(object);
+    },
+  );
+}
+
+/**
+ * Reads a route object.
+ *
+ * @param object From the kernel.
+ * @returns The route; undefined for one without destination.
+ */
+export function readRoute(object: Pointer): RouteSeen | undefined {
+  const lib = libnlRoute();
+  const dst = lib.rtnl_route_get_dst(object);
+  if (dst === null) return undefined;
+  const hop = lib.rtnl_route_get_nnexthops(object) > 0
+    ? lib.rtnl_route_nexthop_n(object, 0)
+    : null;
+  const gateway = hop === null ? null : lib.rtnl_route_nh_get_gateway(hop);
+  return {
+    ifIndex: hop === null ? 0 : lib.rtnl_route_nh_get_ifindex(hop),
+    destination: readCidr(dst),
+    ...gateway && { gateway: readIp(gateway) },
+    table: lib.rtnl_route_get_table(object),
+    metric: lib.rtnl_route_get_priority(object),
+    type: lib.rtnl_route_get_type(object),
+    scope: lib.rtnl_route_get_scope(object),
+    protocol: lib.rtnl_route_get_protocol(object),
+  };
+}
+
+function add(
+  socket: RouteSocket,
+  { flags, ...route }: Route & { flags: number },
+): void {
+  const lib = libnlRoute();
+  using object = routeObject(route);
+  socket.request(
+    `ip route add ${describe(route)}`,
+    (place) => lib.rtnl_route_build_add_request(object.pointer, flags, place),
+  );
+}
+
+function routeObject(route: Route): Owned {
+  const lib = libnlRoute();
+  const { family } = parseCidr(route.destination);
+  const object = new Owned(lib.rtnl_route_alloc(), lib.rtnl_route_put);
+  const { pointer } = object;
+  check(
+    "ip route",
+    lib.rtnl_route_set_family(pointer, familyNumber(family)),
+  );
+  using destination = prefixObject(route.destination);
+  check("ip route", lib.rtnl_route_set_dst(pointer, destination.pointer));
+  lib.rtnl_route_set_table(pointer, route.table ?? TABLE_MAIN);
+  lib.rtnl_route_set_protocol(pointer, RTPROT_BOOT);
+  // IPv6 knows no scopes but this.
+  const universe = route.gateway !== undefined || family === 6;
+  const scope = universe ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
+  lib.rtnl_route_set_scope(pointer, scope);
+  if (route.metric !== undefined) {
+    lib.rtnl_route_set_priority(pointer, route.metric);
+  }
+  addNextHop(object, route);
+  return object;
+}
+
+function addNextHop(object: Owned, route: Route): void {
+  const lib = libnlRoute();
+  const hop = lib.rtnl_route_nh_alloc();
+  lib.rtnl_route_nh_set_ifindex(hop, route.ifIndex);
+  if (route.gateway !== undefined) {
+    using gateway = addressObject(route.gateway);
+    lib.rtnl_route_nh_set_gateway(hop, gateway.pointer);
+  }
+  if (route.onlink) lib.rtnl_route_nh_set_flags(hop, RTNH_F_ONLINK);
+  // The route owns the next hop from here on.
+  lib.rtnl_route_add_nexthop(object.pointer, hop);
+}
+
+function describe(route: Route): string {
+  const { destination, gateway, ifIndex, table, onlink } = route;
+  return `${destination}${gateway === undefined ? "" : ` via ${gateway}`} ` +
+    `dev #${ifIndex} table ${table ?? TABLE_MAIN}${onlink ? " onlink" : ""}`;
+}

@@ -1,0 +1,138 @@
+/**
+ * Policy rules: what `ip rule` does, in the namespace that a socket serves.
+ *
+ * @module
+ */
+import { check, libnlRoute, Owned, type Pointer } from "./ffi.ts";
+import { type Cidr, type Family, familyOf } from "./ip.ts";
+import { familyNumber, prefixObject, readCidr } from "./nl_addr.ts";
+import { CREATE, EXCL, type RouteSocket } from "./socket.ts";
+
+/** Look a table up. Source: linux/fib_rules.h. */
+const FR_ACT_TO_TBL = 1;
+/** Source: bits/socket.h. */
+const AF_INET = 2;
+
+/** A rule that looks a table up. */
+export interface Rule {
+  /** The lower, the earlier. */
+  readonly priority: number;
+  /** Packets from this prefix only. */
+  readonly from?: Cidr;
+  /** Packets to this prefix only. */
+  readonly to?: Cidr;
+  /** The table that is looked up. */
+  readonly table: number;
+  /** Needed when neither prefix tells it; 4 when absent. */
+  readonly family?: Family;
+}
+
+/** A rule as the kernel shows it. */
+export interface RuleSeen extends Rule {
+  /** Its family. */
+  readonly family: Family;
+}
+
+/**
+ * Adds a rule.
+ *
+ * Equivalent to: `ip rule add priority $priority from $from to $to lookup
+ * $table`. Another rule of this priority and these prefixes but of another
+ * table stays, and comes first.
+ *
+ * @param socket Where.
+ * @param rule The rule.
+ * @throws {NetlinkError} `EEXIST` when exactly this rule is there.
+ */
+export function addRule(socket: RouteSocket, rule: Rule): void {
+  const lib = libnlRoute();
+  using object = ruleObject(rule);
+  socket.request(
+    `ip rule add ${describe(rule)}`,
+    (place) =>
+      lib.rtnl_rule_build_add_request(object.pointer, CREATE | EXCL, place),
+  );
+}
+
+/**
+ * Deletes a rule of exactly this form.
+ *
+ * Equivalent to: `ip rule delete priority $priority from $from to $to lookup
+ * $table`
+ *
+ * @param socket Where.
+ * @param rule The rule.
+ * @throws {NetlinkError} `ENOENT` when there is no such rule.
+ */
+export function deleteRule(socket: RouteSocket, rule: Rule): void {
+  const lib = libnlRoute();
+  using object = ruleObject(rule);
+  socket.request(
+    `ip rule delete ${describe(rule)}`,
+    (place) => lib.rtnl_rule_build_delete_request(object.pointer, 0, place),
+  );
+}
+
+/**
+ * Lists all rules.
+ *
+ * Equivalent to: `ip rule show`, `ip -6 rule show`
+ *
+ * @param socket Where.
+ * @returns The rules of both families, in the order of their use.
+ * @throws {NetlinkError} When the kernel refuses.
+ */
+export function listRules(socket: RouteSocket): RuleSeen[] {
+  const { rtnl_rule_alloc_cache: dump } = libnlRoute();
+  return socket.dump(
+    "ip rule show",
+    (place) => dump(socket.pointer, 0, place),
+    readRule,
+  );
+}
+
+/**
+ * Reads a rule object.
+ *
+ * @param object From the kernel.
+ * @returns The rule.
+ */
+export function readRule(object: Pointer): RuleSeen {
+  const lib = libnlRoute();
+  const src = lib.rtnl_rule_get_src(object);
+  const dst = lib.rtnl_rule_get_dst(object);
+  return {
+    priority: lib.rtnl_rule_get_prio(object),
+    ...src && { from: readCidr(src) },
+    ...dst && { to: readCidr(dst) },
+    table: lib.rtnl_rule_get_table(object),
+    family: lib.rtnl_rule_get_family(object) === AF_INET ? 4 : 6,
+  };
+}
+
+function ruleObject(rule: Rule): Owned {
+  const lib = libnlRoute();
+  const object = new Owned(lib.rtnl_rule_alloc(), lib.rtnl_rule_put);
+  const { pointer } = object;
+  const prefix = rule.from ?? rule.to;
+  const family = prefix === undefined ? rule.family ?? 4 : familyOf(prefix);
+  lib.rtnl_rule_set_family(pointer, familyNumber(family));
+  if (rule.from !== undefined) {
+    using from = prefixObject(rule.from);
+    check("ip rule", lib.rtnl_rule_set_src(pointer, from.pointer));
+  }
+  if (rule.to !== undefined) {
+    using to = prefixObject(rule.to);
+    check("ip rule", lib.rtnl_rule_set_dst(pointer, to.pointer));
+  }
+  lib.rtnl_rule_set_table(pointer, rule.table);
+  lib.rtnl_rule_set_prio(pointer, rule.priority);
+  lib.rtnl_rule_set_action(pointer, FR_ACT_TO_TBL);
+  return object;
+}
+
+function describe(rule: Rule): string {
+  const from = rule.from === undefined ? "" : ` from ${rule.from}`;
+  const to = rule.to === undefined ? "" : ` to ${rule.to}`;
+  return `priority ${rule.priority}${from}${to} lookup ${rule.table}`;
+}

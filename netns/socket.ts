@@ -1,0 +1,223 @@
+/**
+ * A rtnetlink socket: requests one at a time, and dumps. It serves for good
+ * the namespace in which it was opened, wherever its thread is.
+ *
+ * libnl builds the messages and parses the dumps; requests are sent from here,
+ * because libnl 3.7 keeps neither the kernel's error number (many become
+ * "unspecific failure") nor its sentence (the extended acknowledgement).
+ * libnl's own sequence numbers are left to its dumps.
+ *
+ * @module
+ */
+import { errnoName, NetlinkError } from "./errno.ts";
+import {
+  bytesAt,
+  check,
+  checkErrno,
+  libc,
+  libnl,
+  Owned,
+  type Pointer,
+  stored,
+} from "./ffi.ts";
+import { type Namespace, within } from "./namespace.ts";
+
+/** Makes the object when it isn't there. Source: linux/netlink.h. */
+export const CREATE = 0x400;
+/** Refuses when the object is there. */
+export const EXCL = 0x200;
+/** Overwrites the object when it is there. */
+export const REPLACE = 0x100;
+
+/** Messages are in the machine's order; x86-64 and arm64 have this one. */
+const LITTLE_ENDIAN = true;
+/** Source: linux/netlink.h. */
+const NETLINK_ROUTE = 0;
+const NLM_F_REQUEST_ACK = 0x5;
+const NLM_F_CAPPED = 0x100;
+const NLM_F_ACK_TLVS = 0x200;
+const NLMSG_ERROR = 2;
+const NLMSGERR_ATTR_MSG = 1;
+const SOL_NETLINK = 270;
+const NETLINK_CAP_ACK = 10;
+const NETLINK_EXT_ACK = 11;
+
+/** An acknowledgement is 36 bytes and a sentence; a page is ample. */
+const answer = new Uint8Array(4096);
+const answerView = new DataView(answer.buffer);
+
+/** Stores a message where libnl is told to, and returns libnl's code. */
+export type Build = (place: BigUint64Array<ArrayBuffer>) => number;
+
+/** A connection with the rtnetlink of one namespace. */
+export class RouteSocket implements Disposable {
+  readonly #socket: Owned;
+  readonly #fd: number;
+  #sequence = 0;
+
+  /**
+   * Opens one in the namespace that this thread is in.
+   *
+   * @returns The socket; close it by `using`.
+   * @throws {NetlinkError} `EMFILE` when there are too many open files.
+   */
+  static open(): RouteSocket {
+    const nl = libnl();
+    const socket = new Owned(nl.nl_socket_alloc(), nl.nl_socket_free);
+    try {
+      const code = nl.nl_connect(socket.pointer, NETLINK_ROUTE);
+      check("open a netlink socket", code);
+      return new RouteSocket(socket);
+    } catch (error) {
+      socket[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  private constructor(socket: Owned) {
+    this.#socket = socket;
+    this.#fd = libnl().nl_socket_get_fd(socket.pointer);
+    const on = new Uint8Array(new Int32Array([1]).buffer);
+    // Kernels before 4.12 refuse them: then errors come without a sentence.
+    libc().setsockopt(this.#fd, SOL_NETLINK, NETLINK_EXT_ACK, on, 4);
+    libc().setsockopt(this.#fd, SOL_NETLINK, NETLINK_CAP_ACK, on, 4);
+  }
+
+  /** libnl's own socket, for its dumps. */
+  get pointer(): Pointer {
+    return this.#socket.pointer;
+  }
+
+  /** The file descriptor, for poll(2). */
+  get fd(): number {
+    return this.#fd;
+  }
+
+  /**
+   * Sends one message and waits until the kernel has carried it out.
+   *
+   * @param op The `ip` command that does the same, for the error.
+   * @param build Makes the message.
+   * @param patch Changes its bytes, for what libnl can't say.
+   * @throws {NetlinkError} What the kernel refused it with.
+   */
+  request(op: string, build: Build, patch?: (message: DataView) => void): void {
+    const bytes = readMessage(op, build);
+    const view = new DataView(bytes.buffer);
+    this.#sequence++;
+    view.setUint16(
+      6,
+      view.getUint16(6, LITTLE_ENDIAN) | NLM_F_REQUEST_ACK,
+      LITTLE_ENDIAN,
+    );
+    view.setUint32(8, this.#sequence, LITTLE_ENDIAN);
+    patch?.(view);
+    const size = BigInt(bytes.length);
+    checkErrno(op, libc().send(this.#fd, bytes, size, 0));
+    while (!this.#acknowledged(op)) { /* an older answer: read on */ }
+  }
+
+  /**
+   * Reads all objects of a kind.
+   *
+   * @typeParam T What becomes of an object.
+   * @param op The `ip` command that does the same, for the error.
+   * @param dump Fills a cache of libnl's.
+   * @param read Reads one object; undefined leaves it out.
+   * @returns What was read, in the kernel's order.
+   * @throws {NetlinkError} What the kernel refused it with.
+   */
+  dump<T>(
+    op: string,
+    dump: Build,
+    read: (object: Pointer) => T | undefined,
+  ): T[] {
+    const nl = libnl();
+    using cache = new Owned(stored(op, dump), nl.nl_cache_free);
+    const seen: T[] = [];
+    let object = nl.nl_cache_get_first(cache.pointer);
+    for (; object !== null; object = nl.nl_cache_get_next(object)) {
+      const one = read(object);
+      if (one !== undefined) seen.push(one);
+    }
+    return seen;
+  }
+
+  /** Closes the socket; a second time does nothing. */
+  [Symbol.dispose](): void {
+    this.#socket[Symbol.dispose]();
+  }
+
+  /** Reads an answer: true when it is this request's, and good. */
+  #acknowledged(op: string): boolean {
+    const length = this.#receive(op);
+    const type = answerView.getUint16(4, LITTLE_ENDIAN);
+    const sequence = answerView.getUint32(8, LITTLE_ENDIAN);
+    if (type !== NLMSG_ERROR || sequence !== this.#sequence) return false;
+    const code = answerView.getInt32(16, LITTLE_ENDIAN);
+    if (code === 0) return true;
+    const errno = errnoName(code);
+    const unknown = errno === "EFAILURE" ? `errno ${-code}` : "";
+    const detail = sentence(length) || unknown;
+    throw new NetlinkError({ op, errno, ...detail && { detail } });
+  }
+
+  #receive(op: string): number {
+    while (true) {
+      const size = BigInt(answer.length);
+      try {
+        return checkErrno(op, libc().recv(this.#fd, answer, size, 0));
+      } catch (error) {
+        const again = error instanceof NetlinkError && error.errno === "EINTR";
+        if (!again) throw error;
+      }
+    }
+  }
+}
+
+/**
+ * Opens a socket that serves a namespace for good.
+ *
+ * Equivalent to: `ip -n $namespace …`
+ *
+ * @param namespace Where; this thread's own when absent.
+ * @returns The socket; close it by `using`.
+ * @throws {NetlinkError} When it can't be entered, or no socket be had.
+ */
+export function openRoutes(namespace?: Namespace): RouteSocket {
+  if (namespace === undefined) return RouteSocket.open();
+  return within<RouteSocket>(namespace, () => RouteSocket.open());
+}
+
+/** Copies a message out of libnl, which keeps nothing of it. */
+function readMessage(op: string, build: Build): Uint8Array<ArrayBuffer> {
+  const nl = libnl();
+  using message = new Owned(stored(op, build), nl.nlmsg_free);
+  const header = nl.nlmsg_hdr(message.pointer);
+  if (header === null) throw new NetlinkError({ op, errno: "ENOMEM" });
+  const length = new Deno.UnsafePointerView(header).getUint32();
+  return bytesAt(header, length);
+}
+
+/** Finds the kernel's own sentence in an answer of so many bytes. */
+function sentence(length: number): string {
+  const flags = answerView.getUint16(6, LITTLE_ENDIAN);
+  if ((flags & NLM_F_ACK_TLVS) === 0) return "";
+  const echoed = (flags & NLM_F_CAPPED) === 0
+    ? answerView.getUint32(20, LITTLE_ENDIAN)
+    : 16;
+  let at = 20 + align(echoed);
+  while (at + 4 <= length) {
+    const size = answerView.getUint16(at, LITTLE_ENDIAN);
+    if (size < 4) return "";
+    if (answerView.getUint16(at + 2, LITTLE_ENDIAN) === NLMSGERR_ATTR_MSG) {
+      return new TextDecoder().decode(answer.subarray(at + 4, at + size - 1));
+    }
+    at += align(size);
+  }
+  return "";
+}
+
+function align(length: number): number {
+  return (length + 3) & ~3;
+}
