@@ -345,7 +345,7 @@ async function readAll(conn: Deno.Conn): Promise<Uint8Array> {
     if (count === null) return concat(chunks);
     total += count;
     if (total > 1 + MAX_DOCUMENT_BYTES) {
-      throw new WireError("large", "A document is beyond the limit");
+      throw new WireError("broken", "The reply is beyond the limit");
     }
     chunks.push(chunk.subarray(0, count));
   }
