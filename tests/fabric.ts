@@ -1,0 +1,307 @@
+/**
+ * The VPC as network namespaces: machines, their cards (ENIs), and a router
+ * between them that delivers to assigned addresses only.
+ *
+ * It is the body of an emulated cloud: the cloud decides, this moves packets.
+ * A card appears in a machine as a link with the right MAC, down and without
+ * addresses; a packet whose source isn't assigned to its card is dropped and
+ * counted.
+ *
+ * ```text
+ *  node n1                      VPC                          node n2
+ *  eth0 10.1.0.1/16 ─────── e1 ┐  lo: gateways,   ┌ e3 ─────── eth0
+ *  eth1 (pods)      ─────── e2 ┘  metadata, API   └ o1 ─────── a host outside
+ * ```
+ *
+ * What differs from the real one: a card is a veth, so it has a link kind, and
+ * it dies with the namespace that it is in, where a real one comes home; the
+ * fabric sees that and plugs it in again.
+ *
+ * @module
+ */
+import type { Mac } from "../netns/attachment.ts";
+import { type Cidr, gatewayOf, type Ip, parseCidr } from "../netns/ip.ts";
+import type { Count } from "./fabric/filter.ts";
+import { Machine } from "./fabric/machine.ts";
+import { netnsPath, shareNetnsDir } from "./fabric/netns_dir.ts";
+import { type Port, type PortCount, Router } from "./fabric/router.ts";
+
+/** A card as the fabric knows it. */
+export interface Card {
+  /** The cloud's id. */
+  readonly id: string;
+  /** Its MAC. */
+  readonly mac: Mac;
+  /** The addresses that it has when it is plugged in. */
+  readonly ips: readonly Ip[];
+}
+
+/** A machine to be booted. */
+export interface MachineWish {
+  /** Its name. */
+  readonly name: string;
+  /** Its primary card, whose first address it takes. */
+  readonly card: Card;
+  /** The prefix of its vSwitch. */
+  readonly subnet: Cidr;
+}
+
+/** A machine of the fabric. */
+export interface MachineSeen {
+  /** Its name. */
+  readonly name: string;
+  /** The path of its network namespace. */
+  readonly netns: string;
+}
+
+/** A card in a machine. */
+interface Plugged {
+  readonly machine: Machine;
+  readonly card: Card;
+  readonly ips: Set<Ip>;
+  port: Port;
+}
+
+/** How often the cards are looked for. A real one comes home as fast. */
+const HOMING_MS = 50;
+
+/** A MAC of its own for a host that no cloud knows; locally administered. */
+const OUTSIDE_MAC_PREFIX = "02:00:5e:00:53:";
+
+/** The VPC. */
+export class Fabric implements AsyncDisposable {
+  /** The path of the VPC's own namespace. */
+  readonly netns: string;
+  readonly #name: string;
+  readonly #router: Router;
+  readonly #machines = new Map<string, Machine>();
+  readonly #cards = new Map<string, Plugged>();
+  readonly #parts = new AsyncDisposableStack();
+  #outsideCount = 0;
+
+  /**
+   * Takes a router over; see {@linkcode openFabric}.
+   *
+   * @param name The first part of every namespace's name.
+   * @param router The router.
+   */
+  constructor(name: string, router: Router) {
+    this.netns = router.netns;
+    this.#name = name;
+    this.#router = this.#parts.use(router);
+    const homing = setInterval(() => this.#bringHome(), HOMING_MS);
+    this.#parts.defer(() => clearInterval(homing));
+  }
+
+  /**
+   * Adds a vSwitch: its gateway answers.
+   *
+   * @param cidr Its prefix.
+   */
+  addVSwitch(cidr: Cidr): void {
+    this.#router.addOwnAddress(gatewayOf(cidr));
+  }
+
+  /**
+   * Boots a machine: a namespace with `eth0` as DHCP leaves it.
+   *
+   * @param wish Its name, its primary card, its vSwitch's prefix.
+   * @returns The machine.
+   */
+  addMachine(wish: MachineWish): MachineSeen {
+    const [ip] = wish.card.ips;
+    if (ip === undefined) {
+      throw new Error(`Cannot boot ${wish.name}: its card has no address`);
+    }
+    const netns = netnsPath(`${this.#name}-${wish.name}`);
+    const machine = this.#parts.use(new Machine(wish.name, netns));
+    this.#machines.set(wish.name, machine);
+    const gateway = gatewayOf(wish.subnet);
+    this.#router.addOwnAddress(gateway);
+    const link = this.plug(wish.card, wish.name);
+    const { length } = parseCidr(wish.subnet);
+    machine.configure(link, { cidr: `${ip}/${length}`, gateway });
+    return { name: wish.name, netns };
+  }
+
+  /**
+   * Adds a host that isn't in the cluster, in a network that the VPC routes
+   * to, such as an office behind a leased line.
+   *
+   * @param wish Its name, and its address with the prefix length.
+   * @returns The host.
+   */
+  addOutsideHost(wish: { name: string; cidr: Cidr }): MachineSeen {
+    const { name, cidr } = wish;
+    const number = (++this.#outsideCount).toString(16).padStart(2, "0");
+    const mac = OUTSIDE_MAC_PREFIX + number;
+    const card = { id: `outside-${name}`, mac, ips: [parseCidr(cidr).ip] };
+    return this.addMachine({ name, card, subnet: cidr });
+  }
+
+  /**
+   * Plugs a card into a running machine: the next free `ethN`, down and
+   * without addresses.
+   *
+   * @param card The card and the addresses that it has already.
+   * @param machineName The machine.
+   * @returns The link's name.
+   */
+  plug(card: Card, machineName: string): string {
+    const machine = this.#machine(machineName);
+    if (this.#cards.has(card.id)) {
+      throw new Error(`Cannot plug ${card.id} in: it is plugged in already`);
+    }
+    const link = machine.nextCard();
+    const port = this.#addPort(card, { machine, link });
+    const ips = new Set(card.ips);
+    this.#cards.set(card.id, { machine, card, ips, port });
+    for (const ip of ips) this.#router.addHost(port, ip);
+    return link;
+  }
+
+  /**
+   * Pulls a card out: its link vanishes, wherever it is.
+   *
+   * @param cardId The card; one that isn't plugged in is fine.
+   */
+  unplug(cardId: string): void {
+    const plugged = this.#cards.get(cardId);
+    if (plugged === undefined) return;
+    this.#cards.delete(cardId);
+    this.#router.removePort(plugged.port);
+  }
+
+  /**
+   * Leads addresses to a card.
+   *
+   * @param cardId The card.
+   * @param ips The addresses.
+   */
+  assign(cardId: string, ips: readonly Ip[]): void {
+    const plugged = this.#plugged(cardId);
+    for (const ip of ips) {
+      this.#router.addHost(plugged.port, ip);
+      plugged.ips.add(ip);
+    }
+  }
+
+  /**
+   * Cuts addresses off from a card.
+   *
+   * @param cardId The card.
+   * @param ips The addresses; those that it hasn't are fine.
+   */
+  unassign(cardId: string, ips: readonly Ip[]): void {
+    const plugged = this.#plugged(cardId);
+    for (const ip of ips) {
+      if (plugged.ips.delete(ip)) this.#router.removeHost(plugged.port, ip);
+    }
+  }
+
+  /**
+   * Reads what a card has carried since it was plugged in.
+   *
+   * @param cardId The card.
+   * @returns Packets and bytes out of the machine and into it.
+   */
+  count(cardId: string): PortCount {
+    return this.#router.count(this.#plugged(cardId).port);
+  }
+
+  /**
+   * Begins to count packets that the VPC forwards.
+   *
+   * @param match Which, in nft's words; {@linkcode portName} names cards.
+   * @returns Reads the count so far.
+   */
+  watch(match: string): Promise<() => Promise<Count>> {
+    return this.#router.filter.watch(match);
+  }
+
+  /**
+   * Names a card's port in the VPC, for {@linkcode watch}.
+   *
+   * @param cardId The card.
+   * @returns A link's name there.
+   */
+  portName(cardId: string): string {
+    return this.#plugged(cardId).port.name;
+  }
+
+  /** Reads how many packets had a source that wasn't their card's. */
+  spoofed(): Promise<number> {
+    return this.#router.filter.spoofed();
+  }
+
+  /**
+   * Serves HTTP inside the VPC, as metadata and the API do.
+   *
+   * @param where The address and the port.
+   * @param handler Gives the answers; who asks is the machine's address.
+   * @returns The server, which ends with the fabric.
+   */
+  serve(
+    where: { hostname: Ip; port: number },
+    handler: Deno.ServeHandler<Deno.NetAddr>,
+  ): Deno.HttpServer<Deno.NetAddr> {
+    return this.#router.serve(where, handler);
+  }
+
+  /** Removes every namespace that it made. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#parts.disposeAsync();
+  }
+
+  /** Plugs those cards in again that died with a namespace. */
+  #bringHome(): void {
+    for (const plugged of this.#cards.values()) {
+      if (this.#router.hasPort(plugged.port)) continue;
+      const { machine, card } = plugged;
+      const link = machine.nextCard();
+      plugged.port = this.#addPort(card, { machine, link });
+      for (const ip of plugged.ips) this.#router.addHost(plugged.port, ip);
+    }
+  }
+
+  #addPort(card: Card, into: { machine: Machine; link: string }): Port {
+    const { namespace } = into.machine;
+    const { id: alias, mac } = card;
+    return this.#router.addPort({ alias, mac, link: into.link, namespace });
+  }
+
+  #plugged(cardId: string): Plugged {
+    const plugged = this.#cards.get(cardId);
+    if (plugged !== undefined) return plugged;
+    throw new Error(`Cannot find ${cardId}: it isn't plugged in`);
+  }
+
+  #machine(name: string): Machine {
+    const machine = this.#machines.get(name);
+    if (machine !== undefined) return machine;
+    throw new Error(`Cannot find machine ${name} in the fabric`);
+  }
+}
+
+/**
+ * Opens a VPC without machines.
+ *
+ * @example A machine
+ * ```ts ignore
+ * await using fabric = await openFabric({ name: "terway-1a2b3c" });
+ * fabric.addVSwitch("10.1.0.0/16");
+ * fabric.addMachine({
+ *   name: "n1",
+ *   card: { id: "eni-1", mac: "00:16:3e:00:00:01", ips: ["10.1.0.1"] },
+ *   subnet: "10.1.0.0/16",
+ * });
+ * ```
+ * @param options The first part of every namespace's name: fabrics of
+ * different names live side by side.
+ * @returns The fabric.
+ */
+export async function openFabric(options: { name: string }): Promise<Fabric> {
+  await shareNetnsDir();
+  const router = await Router.open(netnsPath(`${options.name}-vpc`));
+  return new Fabric(options.name, router);
+}
