@@ -1,0 +1,292 @@
+/**
+ * Alibaba Cloud behind the pool's {@linkcode Cloud}: the verbs and what they
+ * are called there.
+ *
+ * @module
+ */
+import type { Ip } from "../../netns/ip.ts";
+import {
+  type Cloud,
+  CloudError,
+  type Eni,
+  type EniFilter,
+  type EniWish,
+  type Instance,
+  type InstanceLimits,
+  type VSwitch,
+} from "../cloud.ts";
+import {
+  type Decoder,
+  readAssigned,
+  readDone,
+  readEni,
+  readEniPage,
+  readInstances,
+  readInstanceTypes,
+  readVSwitches,
+} from "./answers.ts";
+import type { ApiCall, ApiTransport } from "./client.ts";
+
+/** Cards a page. Source: DescribeNetworkInterfaces, `MaxResults`. */
+const ENIS_A_PAGE = 500;
+
+/** Pages of one listing; more can only be an endless loop. */
+const PAGES_AT_MOST = 100;
+
+/** The pool's cloud, over whatever carries the calls. */
+export class AlibabaCloud implements Cloud {
+  readonly #transport: ApiTransport;
+
+  /**
+   * Makes one.
+   *
+   * @param transport Carries the calls.
+   */
+  constructor(transport: ApiTransport) {
+    this.#transport = transport;
+  }
+
+  /** {@inheritDoc Cloud.describeInstance} */
+  async describeInstance(id: string, signal: AbortSignal): Promise<Instance> {
+    const found = await this.#call(
+      ecs("DescribeInstances", {
+        InstanceIds: JSON.stringify([id]),
+      }),
+      readInstances,
+      signal,
+    );
+    const instance = found.find((one) => one.id === id);
+    if (instance === undefined) throw missing("DescribeInstances", id);
+    return instance;
+  }
+
+  /** {@inheritDoc Cloud.describeLimits} */
+  async describeLimits(
+    type: string,
+    signal: AbortSignal,
+  ): Promise<InstanceLimits> {
+    const found = await this.#call(
+      ecs("DescribeInstanceTypes", {
+        "InstanceTypes.1": type,
+      }),
+      readInstanceTypes,
+      signal,
+    );
+    const limits = found.get(type);
+    if (limits === undefined) throw missing("DescribeInstanceTypes", type);
+    return limits;
+  }
+
+  /** {@inheritDoc Cloud.describeVSwitches} */
+  async describeVSwitches(
+    ids: readonly string[],
+    signal: AbortSignal,
+  ): Promise<readonly VSwitch[]> {
+    const found: VSwitch[] = [];
+    for (const id of ids) { // the API takes one id a call
+      const call: ApiCall = {
+        product: "vpc",
+        action: "DescribeVSwitches",
+        params: { VSwitchId: id },
+      };
+      const vSwitches = await this.#call(call, readVSwitches, signal);
+      found.push(...vSwitches.filter((vSwitch) => vSwitch.id === id));
+    }
+    return found;
+  }
+
+  /** {@inheritDoc Cloud.describeEnis} */
+  async describeEnis(
+    filter: EniFilter,
+    signal: AbortSignal,
+  ): Promise<readonly Eni[]> {
+    const enis: Eni[] = [];
+    let nextToken = "";
+    for (let page = 0; page < PAGES_AT_MOST; page++) {
+      const call = ecs("DescribeNetworkInterfaces", {
+        MaxResults: String(ENIS_A_PAGE),
+        ...(nextToken === "" ? {} : { NextToken: nextToken }),
+        ...(filter.instanceId === undefined
+          ? {}
+          : { InstanceId: filter.instanceId }),
+        ...list("NetworkInterfaceId", filter.ids ?? []),
+        ...tagParams(filter.tags ?? {}),
+      });
+      const piece = await this.#call(call, readEniPage, signal);
+      enis.push(...piece.enis);
+      nextToken = piece.nextToken;
+      if (nextToken === "") return enis;
+    }
+    throw new CloudError("DescribeNetworkInterfaces: the pages never end", {
+      kind: "transient",
+      api: "DescribeNetworkInterfaces",
+      code: "EndlessPages",
+      httpStatus: 200,
+      requestId: "",
+    });
+  }
+
+  /** {@inheritDoc Cloud.createEni} */
+  async createEni(wish: EniWish, signal: AbortSignal): Promise<Eni> {
+    const secondaryCount = wish.ipCount - 1; // the primary one comes by itself
+    const call = ecs("CreateNetworkInterface", {
+      VSwitchId: wish.vSwitchId,
+      ...list("SecurityGroupIds", wish.securityGroupIds),
+      InstanceType: "Secondary",
+      ...(secondaryCount > 0
+        ? { SecondaryPrivateIpAddressCount: String(secondaryCount) }
+        : {}),
+      Description: wish.description,
+      ...tagParams(wish.tags),
+      ClientToken: wish.token,
+    });
+    return await this.#call(call, readEni, signal);
+  }
+
+  /** {@inheritDoc Cloud.attachEni} */
+  async attachEni(
+    call: { eniId: string; instanceId: string },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const params = {
+      NetworkInterfaceId: call.eniId,
+      InstanceId: call.instanceId,
+    };
+    await this.#call(ecs("AttachNetworkInterface", params), readDone, signal);
+  }
+
+  /** {@inheritDoc Cloud.detachEni} */
+  async detachEni(
+    call: { eniId: string; instanceId: string },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const params = {
+      NetworkInterfaceId: call.eniId,
+      InstanceId: call.instanceId,
+    };
+    await orGone(
+      this.#call(ecs("DetachNetworkInterface", params), readDone, signal),
+    );
+  }
+
+  /** {@inheritDoc Cloud.deleteEni} */
+  async deleteEni(eniId: string, signal: AbortSignal): Promise<void> {
+    const params = { NetworkInterfaceId: eniId };
+    await orGone(
+      this.#call(ecs("DeleteNetworkInterface", params), readDone, signal),
+    );
+  }
+
+  /** {@inheritDoc Cloud.assignIps} */
+  async assignIps(
+    call: { eniId: string; count: number; token: string },
+    signal: AbortSignal,
+  ): Promise<readonly Ip[]> {
+    const params = {
+      NetworkInterfaceId: call.eniId,
+      SecondaryPrivateIpAddressCount: String(call.count),
+      ClientToken: call.token,
+    };
+    return await this.#call(
+      ecs("AssignPrivateIpAddresses", params),
+      readAssigned,
+      signal,
+    );
+  }
+
+  /** {@inheritDoc Cloud.unassignIps} */
+  async unassignIps(
+    call: { eniId: string; ips: readonly Ip[] },
+    signal: AbortSignal,
+  ): Promise<void> {
+    try {
+      await this.#unassign(call.eniId, call.ips, signal);
+    } catch (error) {
+      if (!(error instanceof CloudError) || error.kind !== "notFound") {
+        throw error;
+      }
+      // The cloud refuses all when one is gone: the others are still there.
+      if (call.ips.length > 1) await this.#unassignRest(call, signal);
+    }
+  }
+
+  async #unassignRest(
+    call: { eniId: string; ips: readonly Ip[] },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const [eni] = await this.describeEnis({ ids: [call.eniId] }, signal);
+    const rest = call.ips.filter((ip) => eni?.ips.includes(ip) ?? false);
+    if (rest.length === 0) return;
+    await orGone(this.#unassign(call.eniId, rest, signal));
+  }
+
+  async #unassign(
+    eniId: string,
+    ips: readonly Ip[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const params = {
+      NetworkInterfaceId: eniId,
+      ...list("PrivateIpAddress", ips),
+    };
+    await this.#call(
+      ecs("UnassignPrivateIpAddresses", params),
+      readDone,
+      signal,
+    );
+  }
+
+  async #call<T>(
+    call: ApiCall,
+    read: Decoder<T>,
+    signal: AbortSignal,
+  ): Promise<T> {
+    return read(call.action, await this.#transport.call(call, signal));
+  }
+}
+
+function ecs(
+  action: string,
+  params: Readonly<Record<string, string>>,
+): ApiCall {
+  return { product: "ecs", action, params };
+}
+
+function list(name: string, values: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    values.map((value, place) => [`${name}.${place + 1}`, value]),
+  );
+}
+
+function tagParams(
+  tags: Readonly<Record<string, string>>,
+): Record<string, string> {
+  // Sorted: a repeated call must equal the first one word for word.
+  const pairs = Object.entries(tags).sort(([a], [b]) => a < b ? -1 : 1);
+  return Object.fromEntries(
+    pairs.flatMap(([key, value], place) => [
+      [`Tag.${place + 1}.Key`, key],
+      [`Tag.${place + 1}.Value`, value],
+    ]),
+  );
+}
+
+async function orGone(work: Promise<undefined | void>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    if (!(error instanceof CloudError) || error.kind !== "notFound") {
+      throw error;
+    }
+  }
+}
+
+function missing(api: string, what: string): CloudError {
+  return new CloudError(`${api}: there is no ${what}`, {
+    kind: "notFound",
+    api,
+    code: "Missing",
+    httpStatus: 200,
+    requestId: "",
+  });
+}
