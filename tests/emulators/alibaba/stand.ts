@@ -1,0 +1,58 @@
+/**
+ * A small region to try things in: what most tests begin with.
+ *
+ * @module
+ */
+import { type CloudOptions, EmulatedCloud } from "./cloud.ts";
+
+/** A region with one VPC, three vSwitches in two zones, a group and a node. */
+export interface Stand {
+  /** The region. */
+  readonly cloud: EmulatedCloud;
+  /** Its VPC. */
+  readonly vpcId: string;
+  /** 10.0.1.0/24 in zone a, where the node is. */
+  readonly vSwitchId: string;
+  /** 10.0.2.0/29 in zone a: 4 addresses. */
+  readonly smallVSwitchId: string;
+  /** 10.0.3.0/24 in zone b. */
+  readonly farVSwitchId: string;
+  /** The group. */
+  readonly securityGroupId: string;
+  /** An ecs.g7.large: 3 cards of 6 addresses. */
+  readonly instanceId: string;
+  /** Its type. */
+  readonly instanceType: string;
+}
+
+/**
+ * Builds one.
+ *
+ * @param options How the region shall be.
+ * @returns The region and what is in it.
+ */
+export function buildStand(options: CloudOptions = {}): Stand {
+  const cloud = new EmulatedCloud(options);
+  const { id: vpcId } = cloud.addVpc("10.0.0.0/16");
+  const zone = "cn-hangzhou-a";
+  const near = cloud.addVSwitch({ vpcId, zone, cidr: "10.0.1.0/24" });
+  const small = cloud.addVSwitch({ vpcId, zone, cidr: "10.0.2.0/29" });
+  const far = cloud.addVSwitch({
+    vpcId,
+    zone: "cn-hangzhou-b",
+    cidr: "10.0.3.0/24",
+  });
+  const group = cloud.addSecurityGroup({ vpcId });
+  const instanceType = "ecs.g7.large";
+  const node = cloud.addInstance({ type: instanceType, vSwitchId: near.id });
+  return {
+    cloud,
+    vpcId,
+    vSwitchId: near.id,
+    smallVSwitchId: small.id,
+    farVSwitchId: far.id,
+    securityGroupId: group.id,
+    instanceId: node.id,
+    instanceType,
+  };
+}
