@@ -166,12 +166,16 @@ export function deleteLink(socket: RouteSocket, ifIndex: number): void {
  *
  * Equivalent to: `ip link delete dev $link &`
  *
- * @param ifIndex The link's index, in this thread's own namespace.
+ * @param routes Where; its namespace may be closed once this has returned.
+ * @param ifIndex The link's index.
  * @returns Resolves when the link is gone.
  * @throws {NetlinkError} `ENODEV` when it wasn't there.
  */
-export async function deleteLinkAside(ifIndex: number): Promise<void> {
-  using socket = openRoutes();
+export async function deleteLinkAside(
+  routes: RouteSocket,
+  ifIndex: number,
+): Promise<void> {
+  using socket = openRoutes(routes.namespace);
   using link = linkObject(ifIndex);
   const code = await libnlRouteAside().rtnl_link_delete(
     socket.pointer,

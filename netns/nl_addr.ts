@@ -25,6 +25,17 @@ export function familyNumber(family: Family): number {
 }
 
 /**
+ * Tells which family a number means.
+ *
+ * @param number Such as `AF_INET`.
+ * @returns 4 or 6; undefined for every other.
+ */
+export function familyOfNumber(number: number): Family | undefined {
+  if (number === AF_INET) return 4;
+  return number === AF_INET6 ? 6 : undefined;
+}
+
+/**
  * Makes libnl's form of a prefix.
  *
  * @param cidr An address and its length.

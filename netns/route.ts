@@ -17,10 +17,10 @@ import {
   readIp,
 } from "./nl_addr.ts";
 import { CREATE, EXCL, REPLACE, type RouteSocket } from "./socket.ts";
-import { TABLE_MAIN } from "./step.ts";
+import { type RouteStep, TABLE_MAIN } from "./step.ts";
 
 /** Made by hand since boot. Source: linux/rtnetlink.h. */
-const RTPROT_BOOT = 3;
+export const RTPROT_BOOT = 3;
 /** Reached through a gateway. Source: linux/rtnetlink.h. */
 const RT_SCOPE_UNIVERSE = 0;
 /** Directly on the link. Source: linux/rtnetlink.h. */
@@ -105,7 +105,7 @@ export function deleteRoute(socket: RouteSocket, route: Route): void {
   const lib = libnlRoute();
   using object = routeObject(route);
   socket.request(
-    `ip route delete ${describe(route)}`,
+    `ip route delete ${describeRoute(route)}`,
     (place) => lib.rtnl_route_build_del_request(object.pointer, 0, place),
   );
 }
@@ -160,6 +160,35 @@ export function readRoute(object: Pointer): RouteSeen | undefined {
   };
 }
 
+/**
+ * Gives the route of a plan's step.
+ *
+ * @param step The step.
+ * @param ifIndex The index of its link.
+ * @returns What the kernel is asked for; a gateway is always on the link.
+ */
+export function routeOf(step: RouteStep, ifIndex: number): Route {
+  const { destination, gateway, table } = step;
+  return {
+    ifIndex,
+    destination,
+    table,
+    ...gateway !== undefined && { gateway, onlink: true },
+  };
+}
+
+/**
+ * Describes a route for a person.
+ *
+ * @param route As seen.
+ * @returns Its form in `ip route`, the link by index.
+ */
+export function describeRoute(route: Route): string {
+  const { destination, gateway, ifIndex, table, onlink } = route;
+  return `${destination}${gateway === undefined ? "" : ` via ${gateway}`} ` +
+    `dev #${ifIndex} table ${table ?? TABLE_MAIN}${onlink ? " onlink" : ""}`;
+}
+
 function add(
   socket: RouteSocket,
   { flags, ...route }: Route & { flags: number },
@@ -167,7 +196,7 @@ function add(
   const lib = libnlRoute();
   using object = routeObject(route);
   socket.request(
-    `ip route add ${describe(route)}`,
+    `ip route add ${describeRoute(route)}`,
     (place) => lib.rtnl_route_build_add_request(object.pointer, flags, place),
   );
 }
@@ -207,10 +236,4 @@ function addNextHop(object: Owned, route: Route): void {
   if (route.onlink) lib.rtnl_route_nh_set_flags(hop, RTNH_F_ONLINK);
   // The route owns the next hop from here on.
   lib.rtnl_route_add_nexthop(object.pointer, hop);
-}
-
-function describe(route: Route): string {
-  const { destination, gateway, ifIndex, table, onlink } = route;
-  return `${destination}${gateway === undefined ? "" : ` via ${gateway}`} ` +
-    `dev #${ifIndex} table ${table ?? TABLE_MAIN}${onlink ? " onlink" : ""}`;
 }

@@ -5,13 +5,16 @@
  */
 import { check, libnlRoute, Owned, type Pointer } from "./ffi.ts";
 import { type Cidr, type Family, familyOf } from "./ip.ts";
-import { familyNumber, prefixObject, readCidr } from "./nl_addr.ts";
+import {
+  familyNumber,
+  familyOfNumber,
+  prefixObject,
+  readCidr,
+} from "./nl_addr.ts";
 import { CREATE, EXCL, type RouteSocket } from "./socket.ts";
 
 /** Look a table up. Source: linux/fib_rules.h. */
 const FR_ACT_TO_TBL = 1;
-/** Source: bits/socket.h. */
-const AF_INET = 2;
 
 /** A rule that looks a table up. */
 export interface Rule {
@@ -79,26 +82,29 @@ export function deleteRule(socket: RouteSocket, rule: Rule): void {
  * Equivalent to: `ip rule show`, `ip -6 rule show`
  *
  * @param socket Where.
- * @returns The rules of both families, in the order of their use.
+ * @returns The rules of IPv4, then those of IPv6, each in the order of use.
  * @throws {NetlinkError} When the kernel refuses.
  */
 export function listRules(socket: RouteSocket): RuleSeen[] {
   const { rtnl_rule_alloc_cache: dump } = libnlRoute();
-  return socket.dump(
+  const seen = socket.dump(
     "ip rule show",
     (place) => dump(socket.pointer, 0, place),
     readRule,
   );
+  return seen.sort((a, b) => a.family - b.family || a.priority - b.priority);
 }
 
 /**
  * Reads a rule object.
  *
  * @param object From the kernel.
- * @returns The rule.
+ * @returns The rule; undefined for one of another family, as multicast has.
  */
-export function readRule(object: Pointer): RuleSeen {
+export function readRule(object: Pointer): RuleSeen | undefined {
   const lib = libnlRoute();
+  const family = familyOfNumber(lib.rtnl_rule_get_family(object));
+  if (family === undefined) return undefined;
   const src = lib.rtnl_rule_get_src(object);
   const dst = lib.rtnl_rule_get_dst(object);
   return {
@@ -106,7 +112,7 @@ export function readRule(object: Pointer): RuleSeen {
     ...src && { from: readCidr(src) },
     ...dst && { to: readCidr(dst) },
     table: lib.rtnl_rule_get_table(object),
-    family: lib.rtnl_rule_get_family(object) === AF_INET ? 4 : 6,
+    family,
   };
 }
 

@@ -51,6 +51,8 @@ export type Build = (place: BigUint64Array<ArrayBuffer>) => number;
 
 /** A connection with the rtnetlink of one namespace. */
 export class RouteSocket implements Disposable {
+  /** The namespace that it serves; undefined for the thread's own. */
+  readonly namespace: Namespace | undefined;
   readonly #socket: Owned;
   readonly #fd: number;
   #sequence = 0;
@@ -58,23 +60,25 @@ export class RouteSocket implements Disposable {
   /**
    * Opens one in the namespace that this thread is in.
    *
+   * @param namespace That namespace, when it isn't the thread's own.
    * @returns The socket; close it by `using`.
    * @throws {NetlinkError} `EMFILE` when there are too many open files.
    */
-  static open(): RouteSocket {
+  static open(namespace?: Namespace): RouteSocket {
     const nl = libnl();
     const socket = new Owned(nl.nl_socket_alloc(), nl.nl_socket_free);
     try {
       const code = nl.nl_connect(socket.pointer, NETLINK_ROUTE);
       check("open a netlink socket", code);
-      return new RouteSocket(socket);
+      return new RouteSocket(socket, namespace);
     } catch (error) {
       socket[Symbol.dispose]();
       throw error;
     }
   }
 
-  private constructor(socket: Owned) {
+  private constructor(socket: Owned, namespace: Namespace | undefined) {
+    this.namespace = namespace;
     this.#socket = socket;
     this.#fd = libnl().nl_socket_get_fd(socket.pointer);
     const on = new Uint8Array(new Int32Array([1]).buffer);
@@ -186,7 +190,7 @@ export class RouteSocket implements Disposable {
  */
 export function openRoutes(namespace?: Namespace): RouteSocket {
   if (namespace === undefined) return RouteSocket.open();
-  return within<RouteSocket>(namespace, () => RouteSocket.open());
+  return within<RouteSocket>(namespace, () => RouteSocket.open(namespace));
 }
 
 /** Copies a message out of libnl, which keeps nothing of it. */

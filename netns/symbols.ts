@@ -54,7 +54,7 @@ export const LIBNL = {
   nl_socket_free: ["void", "pointer"],
   nl_socket_get_fd: ["i32", "pointer"],
   nl_socket_set_buffer_size: ["i32", "pointer", "i32", "i32"],
-  nlmsg_convert: ["pointer", "pointer"],
+  nlmsg_convert: ["pointer", "buffer"],
   nlmsg_free: ["void", "pointer"],
   nlmsg_hdr: ["pointer", "pointer"],
 } as const;

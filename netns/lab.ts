@@ -1,0 +1,195 @@
+/**
+ * A node, a VPC and pods as network namespaces of their own, for tests: real
+ * kernel objects, and nothing outside is touched.
+ *
+ * @module
+ */
+import type { Attachment, Mac } from "./attachment.ts";
+import { type EniWish, podPlan } from "./datapath/veth.ts";
+import { findLinkByName, type LinkSeen, setLink } from "./link.ts";
+import { addVeth } from "./link_add.ts";
+import {
+  createNamespace,
+  type Namespace,
+  openNamespace,
+  removeNamespace,
+} from "./namespace.ts";
+import { openRoutes, type RouteSocket } from "./socket.ts";
+import type { Plan } from "./step.ts";
+
+/** `lo` is always the first link of a namespace. */
+const LOOPBACK = 1;
+
+let labCount = 0;
+
+/** A namespace with a socket that serves it. */
+export class Room implements Disposable {
+  /** Where it is mounted. */
+  readonly path: string;
+  /** It, held open. */
+  readonly namespace: Namespace;
+  /** Serves it. */
+  readonly routes: RouteSocket;
+
+  /**
+   * Makes one, its `lo` up.
+   *
+   * @param path Where; mustn't exist.
+   */
+  constructor(path: string) {
+    this.path = path;
+    createNamespace(path);
+    this.namespace = openNamespace(path);
+    this.routes = openRoutes(this.namespace);
+    setLink(this.routes, LOOPBACK, { up: true });
+  }
+
+  /**
+   * Runs iproute2 inside: another opinion than our own.
+   *
+   * @param args Such as `link`, `show`.
+   * @returns What it printed.
+   * @throws {Error} When it failed, with what it said.
+   */
+  ip(...args: readonly string[]): string {
+    return this.run("ip", ...args);
+  }
+
+  /**
+   * Runs a program inside.
+   *
+   * @param program Its name.
+   * @param args Its arguments.
+   * @returns What it printed.
+   * @throws {Error} When it failed, with what it said.
+   */
+  run(program: string, ...args: readonly string[]): string {
+    const output = new Deno.Command("nsenter", {
+      args: [`--net=${this.path}`, program, ...args],
+    }).outputSync();
+    const text = new TextDecoder();
+    if (output.success) return text.decode(output.stdout);
+    throw new Error(
+      `Cannot run ${program} ${args.join(" ")}: ${
+        text.decode(output.stderr) + text.decode(output.stdout)
+      }`,
+    );
+  }
+
+  /** Closes and removes it. */
+  [Symbol.dispose](): void {
+    this.routes[Symbol.dispose]();
+    this.namespace[Symbol.dispose]();
+    removeNamespace(this.path);
+  }
+}
+
+/** A node with one ENI, the VPC behind it, and pods as many as asked for. */
+export class Lab implements Disposable {
+  /** The node. */
+  readonly node: Room;
+  /** What the ENI's other end is in. */
+  readonly vpc: Room;
+  /** The ENI as the node sees it. */
+  readonly eni: LinkSeen;
+  readonly #prefix: string;
+  readonly #rooms = new DisposableStack();
+  #podCount = 0;
+
+  /** Builds it. */
+  constructor() {
+    this.#prefix = `/run/netns/terway-lab-${Deno.pid}-${labCount++}`;
+    this.node = this.#rooms.use(new Room(`${this.#prefix}-node`));
+    this.vpc = this.#rooms.use(new Room(`${this.#prefix}-vpc`));
+    this.eni = this.attach("eth1", "00:16:3e:00:00:01");
+  }
+
+  /**
+   * Attaches an ENI: a link that is down and has no address, as on ECS.
+   *
+   * @param name Its name on the node.
+   * @param mac Its MAC.
+   * @returns The link as the node sees it.
+   */
+  attach(name: string, mac: Mac): LinkSeen {
+    const { namespace, routes } = this.node;
+    addVeth(this.vpc.routes, {
+      name: `vpc-${name}`,
+      mac: "ee:ff:ff:ff:ff:ff",
+      up: true,
+      peer: { name, mac, namespace },
+    });
+    const link = findLinkByName(routes, name);
+    if (link === undefined) throw new Error(`Cannot find link ${name}`);
+    return link;
+  }
+
+  /**
+   * Makes an empty namespace as a runtime does for a sandbox.
+   *
+   * @returns The pod.
+   */
+  pod(): Room {
+    const path = `${this.#prefix}-pod${this.#podCount++}`;
+    return this.#rooms.use(new Room(path));
+  }
+
+  /**
+   * Gives what the node shall hold for the ENI.
+   *
+   * @returns Arguments of `eniPlan`.
+   */
+  eniWish(): EniWish {
+    return {
+      link: this.eni,
+      nodeIp: "10.0.0.10",
+      gateway: "10.0.0.253",
+      mtu: 1500,
+    };
+  }
+
+  /**
+   * Gives what a pod gets.
+   *
+   * @param pod Its namespace.
+   * @param index Tells pods apart, 0 to 200.
+   * @returns An attachment on the ENI.
+   */
+  attachment(pod: Room, index = 0): Attachment {
+    return {
+      recipe: "veth/1",
+      owner: {
+        network: "terway",
+        containerId: `c${index.toString(16).padStart(63, "0")}`,
+        ifName: "eth0",
+      },
+      pod: { namespace: "default", name: `web-${index}` },
+      netns: pod.path,
+      ip: `10.0.0.${20 + index}`,
+      eni: {
+        id: "eni-1",
+        mac: this.eni.mac,
+        ifIndex: this.eni.ifIndex,
+        gateway: "10.0.0.253",
+        subnet: "10.0.0.0/24",
+      },
+      mtu: 1500,
+    };
+  }
+
+  /**
+   * Gives a pod's plan.
+   *
+   * @param pod Its namespace.
+   * @param index Tells pods apart, 0 to 200.
+   * @returns The plan of {@linkcode Lab.attachment}.
+   */
+  plan(pod: Room, index = 0): Plan {
+    return podPlan(this.attachment(pod, index), this.eni);
+  }
+
+  /** Removes it all. */
+  [Symbol.dispose](): void {
+    this.#rooms.dispose();
+  }
+}
