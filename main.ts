@@ -10,11 +10,12 @@ import config from "./deno.json" with { type: "json" };
 
 /** What every mode exports. */
 interface Mode {
-  main(args: string[]): Promise<number>;
+  main(args: readonly string[]): Promise<number>;
 }
 
 const MODES: ReadonlyMap<string, () => Promise<Mode>> = new Map([
   ["cni", () => import("./modes/cni/main.ts")],
+  ["status", () => import("./modes/operator/status.ts")],
 ]);
 
 const USAGE = `usage: terway ${[...MODES.keys()].join("|")} [argument...]
