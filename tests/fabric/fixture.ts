@@ -1,0 +1,157 @@
+/**
+ * A small VPC for the fabric's own tests: two nodes with a card for pods each,
+ * and pods wired by the plan that the daemon uses.
+ *
+ * @module
+ */
+import { applyPlan } from "../../netns/apply.ts";
+import type { Attachment } from "../../netns/attachment.ts";
+import { eniPlan, podPlan } from "../../netns/datapath/veth.ts";
+import { gatewayOf, type Ip } from "../../netns/ip.ts";
+import { findLinkByName } from "../../netns/link.ts";
+import {
+  createNamespace,
+  openNamespace,
+  removeNamespace,
+} from "../../netns/namespace.ts";
+import { openRoutes } from "../../netns/socket.ts";
+import {
+  type Card,
+  type Fabric,
+  type MachineSeen,
+  openFabric,
+} from "../fabric.ts";
+import { bringLoopbackUp } from "./kernel.ts";
+import { netnsPath } from "./netns_dir.ts";
+
+/** The nodes' networks, in two zones. */
+const SUBNETS = { n1: "10.1.0.0/16", n2: "10.2.0.0/16" } as const;
+
+/** A node's card for pods. */
+export const PODS_OF: Readonly<Record<"n1" | "n2", Card>> = {
+  n1: {
+    id: "eni-n1-1",
+    mac: "00:16:3e:00:01:01",
+    ips: ["10.1.0.10", "10.1.0.11", "10.1.0.12"],
+  },
+  n2: {
+    id: "eni-n2-1",
+    mac: "00:16:3e:00:02:01",
+    ips: ["10.2.0.10", "10.2.0.11"],
+  },
+};
+
+/** Two nodes, up. */
+export class Fixture implements AsyncDisposable {
+  /** The fabric. */
+  readonly fabric: Fabric;
+  /** The nodes. */
+  readonly nodes: Readonly<Record<"n1" | "n2", MachineSeen>>;
+  readonly #name: string;
+  readonly #parts = new AsyncDisposableStack();
+
+  private constructor(name: string, fabric: Fabric) {
+    this.#name = name;
+    this.fabric = this.#parts.use(fabric);
+    this.nodes = { n1: this.#boot("n1", 1), n2: this.#boot("n2", 2) };
+  }
+
+  /**
+   * Opens one; several can be open at once.
+   *
+   * @returns The fixture.
+   */
+  static async open(): Promise<Fixture> {
+    const name = `fabric-${crypto.randomUUID().slice(0, 6)}`;
+    return new Fixture(name, await openFabric({ name }));
+  }
+
+  /**
+   * Adds a pod by the policy-routing plan.
+   *
+   * @param node Where.
+   * @param ip Its address: one that the node's card for pods has, or not.
+   * @returns The path of its namespace.
+   */
+  addPod(node: "n1" | "n2", ip: Ip): string {
+    const netns = netnsPath(`${this.#name}-pod-${ip}`);
+    createNamespace(netns);
+    this.#parts.defer(() => removeNamespace(netns));
+    bringLoopbackUp(netns);
+    using namespace = openNamespace(this.nodes[node].netns);
+    using routes = openRoutes(namespace);
+    const { id, mac } = PODS_OF[node];
+    const link = findLinkByName(routes, "eth1");
+    if (link === undefined) throw new Error(`Cannot find eth1 in ${node}`);
+    const subnet = SUBNETS[node];
+    const gateway = gatewayOf(subnet);
+    const attachment: Attachment = {
+      recipe: "veth/1",
+      owner: { network: "test", containerId: `pod-${ip}`, ifName: "eth0" },
+      netns,
+      ip,
+      eni: { id, mac, ifIndex: link.ifIndex, gateway, subnet },
+      mtu: 1500,
+    };
+    const nodeIp = node === "n1" ? "10.1.0.1" : "10.2.0.2";
+    applyPlan(eniPlan({ link, nodeIp, gateway, mtu: 1500 }), routes);
+    applyPlan(podPlan(attachment, link), routes);
+    return netns;
+  }
+
+  /** Removes everything. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#parts.disposeAsync();
+  }
+
+  #boot(name: "n1" | "n2", number: number): MachineSeen {
+    const subnet = SUBNETS[name];
+    const node = this.fabric.addMachine({
+      name,
+      subnet,
+      card: {
+        id: `eni-${name}-0`,
+        mac: `00:16:3e:00:0${number}:00`,
+        ips: [`10.${number}.0.${number}`],
+      },
+    });
+    this.fabric.plug(PODS_OF[name], name);
+    return node;
+  }
+}
+
+/**
+ * Runs a command in a namespace.
+ *
+ * @param netns The namespace's path.
+ * @param command The program and its arguments.
+ * @returns What it printed.
+ */
+export async function runIn(
+  netns: string,
+  command: readonly string[],
+): Promise<{ success: boolean; stdout: string }> {
+  const { success, stdout } = await new Deno.Command("nsenter", {
+    args: [`--net=${netns}`, ...command],
+    stderr: "null",
+  }).output();
+  return { success, stdout: new TextDecoder().decode(stdout) };
+}
+
+/**
+ * Pings, three times within half a second.
+ *
+ * @param netns From this namespace.
+ * @param ip To this address.
+ * @param more More options of ping(8).
+ * @returns How many answers came.
+ */
+export async function ping(
+  netns: string,
+  ip: Ip,
+  more: readonly string[] = [],
+): Promise<number> {
+  const command = ["ping", "-q", "-n", "-c3", "-i0.1", "-W0.3", ...more, ip];
+  const { stdout } = await runIn(netns, command);
+  return Number(/(\d+) received/.exec(stdout)?.[1]);
+}
