@@ -65,8 +65,7 @@ Deno.test(
     assertEquals(await fabric.spoofed(), 3);
     // 10.1.0.10 is assigned, but without its rule it leaves by eth0.
     const pod = fixture.addPod("n1", "10.1.0.10");
-    const forget = "ip rule del priority 2048 from 10.1.0.10";
-    await runIn(nodes.n1.netns, forget.split(" "));
+    forgetRule(nodes.n1.netns, "10.1.0.10/32");
     assertEquals(await ping(pod, "10.2.0.2"), 0);
     assertEquals(await fabric.spoofed(), 6);
   },
