@@ -36,11 +36,13 @@ export type Call =
     readonly eniKey: EniKey;
     readonly ips: readonly Ip[];
   }
-  /** Attaches, detaches or deletes a card; sets it up in the kernel or undoes that. */
+  /** Attaches, detaches or deletes a card. */
   | {
-    readonly kind: "attach" | "detach" | "delete" | "prepare" | "retire";
+    readonly kind: "attach" | "detach" | "delete";
     readonly eniKey: EniKey;
-  };
+  }
+  /** Sets a card up in the kernel, or undoes that: the daemon's part. */
+  | { readonly kind: "prepare" | "retire"; readonly eniKey: EniKey };
 
 /** A call's name. */
 export type CallKind = Call["kind"];
@@ -78,7 +80,13 @@ export interface Problem {
 
 /** What a call gave. */
 export type Answer =
-  | { readonly kind: "survey" | "describe"; readonly enis: readonly Eni[] }
+  | {
+    readonly kind: "survey" | "describe";
+    /** The node's primary card is left out. */
+    readonly enis: readonly Eni[];
+    /** This node's instance. */
+    readonly instanceId: string;
+  }
   | { readonly kind: "create"; readonly eni: Eni }
   | { readonly kind: "assign"; readonly ips: readonly Ip[] }
   | {
@@ -134,4 +142,10 @@ export type PoolEvent =
     readonly chance: number;
   }
   /** From here on nothing is leased, and all that we made goes. */
-  | { readonly kind: "draining" };
+  | { readonly kind: "draining"; readonly nowMs: number };
+
+/** An event of one kind. */
+export type EventOf<K extends PoolEvent["kind"]> = Extract<
+  PoolEvent,
+  { kind: K }
+>;

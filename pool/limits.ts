@@ -15,13 +15,11 @@ import type { InstanceLimits } from "./cloud.ts";
 export const CALLS_AT_ONCE: number = 8;
 
 /**
- * How many of those may take something from the cloud. The rest is kept for
- * calls that give back, so that releases never queue behind allocations.
+ * How many of those may take something from the cloud, give something back,
+ * and look. They add up so that no sort ever waits for another: releases never
+ * queue behind allocations.
  */
-export const TAKING_CALLS_AT_ONCE: number = 6;
-
-/** How many may give something back, so that waiting pods find a place too. */
-export const GIVING_CALLS_AT_ONCE: number = 4;
+export const LANES = { take: 5, give: 2, look: 1 } as const;
 
 /** A released address rests so long. Source: amazon-vpc-cni `IP_COOLDOWN_PERIOD`. */
 export const COOLING_MS: number = 30_000;
@@ -50,6 +48,18 @@ export const JOINING_MS: number = 180_000;
  * its way when its deadline ends.
  */
 export const PROOF_MS: number = 30_000;
+
+/**
+ * A card that a description lacks must lack it again so much later before it
+ * counts as gone: nothing is given up on one stale read.
+ */
+export const MISSING_MS: number = 10_000;
+
+/**
+ * An attach or detach that the cloud took may show no effect for so long
+ * before it is asked for again.
+ */
+export const UNMOVED_MS: number = 10_000;
 
 /** Between two looks at a card that changes. Source: ECS, "poll every 1 to 2 s". */
 export const POLL_MS: number = 1_000;

@@ -140,7 +140,7 @@ export interface PooledEni {
   readonly problem: Problem | undefined;
   /** When a description first lacked it. */
   readonly missingSinceMs: number | undefined;
-  /** Descriptions by calls below this number are older than a change. */
+  /** A description by a call below this number is older than a change of it. */
   readonly changedAtCall: number;
 }
 
@@ -220,6 +220,8 @@ export interface PoolState {
   readonly surveyedMs: number | undefined;
   /** Secondary cards of this instance that aren't in `enis`. */
   readonly foreignEniIds: readonly string[];
+  /** A survey by a call below this number may still show a card that is gone. */
+  readonly goneAtCall: number;
   /** Set once and for good when the pool is to be emptied. */
   readonly draining: boolean;
 }
@@ -241,6 +243,7 @@ export function emptyState(): PoolState {
     full: undefined,
     surveyedMs: undefined,
     foreignEniIds: [],
+    goneAtCall: 0,
     draining: false,
   };
 }

@@ -1,0 +1,122 @@
+/**
+ * How calls end well.
+ *
+ * @module
+ */
+import type { Ip } from "../netns/ip.ts";
+import { eniKeyOf } from "./begin.ts";
+import { entered, known, withAddresses, withoutEni } from "./card.ts";
+import { invariant } from "./error.ts";
+import type { Answer, EventOf, OpenCall } from "./event.ts";
+import { POLL_MS } from "./limits.ts";
+import { described, surveyed } from "./observe.ts";
+import {
+  eniOf,
+  type PooledEni,
+  type PoolState,
+  withEni,
+  withEntry,
+} from "./state.ts";
+
+/**
+ * Takes an answer in: the card moves on, the API's gate opens.
+ *
+ * @param state The pool before.
+ * @param event The answer.
+ * @returns The pool after.
+ * @throws {PoolError} `broken` when no such call is in flight.
+ */
+export function answered(
+  state: PoolState,
+  event: EventOf<"answered">,
+): PoolState {
+  const { callId, answer, nowMs } = event;
+  const call = state.calls.get(callId);
+  invariant(
+    call?.kind === answer.kind,
+    `call ${callId} was answered with ${answer.kind}: it is ${call?.kind}`,
+  );
+  const open: PoolState = {
+    ...state,
+    calls: withEntry(state.calls, callId, undefined),
+    gates: state.gates.has(call.kind)
+      ? withEntry(state.gates, call.kind, undefined)
+      : state.gates,
+  };
+  switch (answer.kind) {
+    case "survey":
+      return surveyed(open, { call, answer, nowMs });
+    case "describe":
+      return described(open, { call, answer, nowMs });
+    default:
+      return moved(open, call, answer, nowMs);
+  }
+}
+
+function moved(
+  state: PoolState,
+  call: OpenCall,
+  answer: Answer,
+  nowMs: number,
+): PoolState {
+  const key = eniKeyOf(call);
+  invariant(key !== undefined, `${call.kind} names no card`);
+  const eni = { ...eniOf(state, key), changedAtCall: state.nextCallId };
+  const now = { nowMs, notBeforeMs: nowMs };
+  const soon = { nowMs, notBeforeMs: nowMs + POLL_MS };
+  switch (answer.kind) {
+    case "create": {
+      const made = entered(known(eni, answer.eni, nowMs), "created", now);
+      return { ...withEni(state, made), full: undefined };
+    }
+    case "attach":
+      return withEni(state, entered(eni, "attaching", soon));
+    case "prepare":
+      return withEni(state, entered(eni, "ready", now));
+    case "retire":
+      return withEni(state, entered(eni, "retired", now));
+    case "detach":
+      return withEni(state, entered(eni, "detaching", soon));
+    case "delete":
+      return withoutEni(state, eni);
+    case "assign":
+      return assigned(state, eni, answer.ips, nowMs);
+    case "unassign":
+      return unassigned(state, eni, call);
+    default:
+      return state;
+  }
+}
+
+function assigned(
+  state: PoolState,
+  eni: PooledEni,
+  ips: readonly Ip[],
+  nowMs: number,
+): PoolState {
+  return withEni(state, {
+    ...withAddresses(state, eni, ips, nowMs),
+    assign: undefined,
+    failureCount: 0,
+    problem: undefined,
+  });
+}
+
+function unassigned(
+  state: PoolState,
+  eni: PooledEni,
+  call: OpenCall,
+): PoolState {
+  invariant(call.kind === "unassign", `${call.kind} gives nothing back`);
+  const slots = new Map(eni.slots);
+  for (const ip of call.ips) slots.delete(ip);
+  const changed = withEni(state, {
+    ...eni,
+    slots,
+    assignFromMs: 0,
+    failureCount: 0,
+    problem: undefined,
+  });
+  const rests = withEntry(state.rests, eni.intent.vSwitchId, undefined);
+  return { ...changed, rests };
+}

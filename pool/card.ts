@@ -1,0 +1,127 @@
+/**
+ * How cards change, whatever made them change.
+ *
+ * @module
+ */
+import type { Ip } from "../netns/ip.ts";
+import type { Eni } from "./cloud.ts";
+import { invariant } from "./error.ts";
+import {
+  type EniPhase,
+  type PooledEni,
+  type PoolState,
+  type Slot,
+  withEntry,
+} from "./state.ts";
+
+/**
+ * Gives a card that enters a phase; what failed before is forgotten.
+ *
+ * @param eni The card.
+ * @param phase The phase.
+ * @param times The time, and when the phase's action may be taken.
+ * @returns The card in that phase.
+ */
+export function entered(
+  eni: PooledEni,
+  phase: EniPhase,
+  times: { nowMs: number; notBeforeMs: number },
+): PooledEni {
+  return {
+    ...eni,
+    phase,
+    sinceMs: times.nowMs,
+    notBeforeMs: times.notBeforeMs,
+    failureCount: 0,
+    problem: undefined,
+    missingSinceMs: undefined,
+  };
+}
+
+/**
+ * Takes a card out that the cloud doesn't have any more: there is room for
+ * another, and its vSwitch has addresses again.
+ *
+ * @param state The pool before.
+ * @param eni The card.
+ * @returns The pool after.
+ * @throws {PoolError} `broken` when one of its addresses is leased.
+ */
+export function withoutEni(state: PoolState, eni: PooledEni): PoolState {
+  for (const [ip, slot] of eni.slots) {
+    invariant(
+      slot.kind !== "leased",
+      `card ${eni.key} can't go: ${ip} is leased`,
+    );
+  }
+  return {
+    ...state,
+    enis: withEntry(state.enis, eni.key, undefined),
+    goneAtCall: state.nextCallId,
+    rests: withEntry(state.rests, eni.intent.vSwitchId, undefined),
+    full: undefined,
+  };
+}
+
+/**
+ * Says what a card is called once the cloud has shown it.
+ *
+ * @param eni The card in the pool.
+ * @param seen The card in the cloud.
+ * @param nowMs The time.
+ * @returns The card, with every address it was seen with, idle.
+ */
+export function known(eni: PooledEni, seen: Eni, nowMs: number): PooledEni {
+  const { id, mac, zone, primaryIp } = seen;
+  const idle: Slot = { kind: "idle", sinceMs: nowMs };
+  const slots = new Map<Ip, Slot>([[primaryIp, idle]]);
+  for (const ip of seen.ips) slots.set(ip, idle);
+  return { ...eni, card: { id, mac, zone, primaryIp }, slots };
+}
+
+/**
+ * Adds addresses that we asked for. One that another card here still holds is
+ * quarantined: no address has two owners.
+ *
+ * @param state The pool.
+ * @param eni The card.
+ * @param ips Its new addresses; known ones are left as they are.
+ * @param nowMs The time.
+ * @returns The card.
+ */
+export function withAddresses(
+  state: PoolState,
+  eni: PooledEni,
+  ips: readonly Ip[],
+  nowMs: number,
+): PooledEni {
+  const slots = new Map(eni.slots);
+  for (const ip of ips) {
+    if (slots.has(ip)) continue;
+    const kind = isHeldElsewhere(state, eni, ip) ? "quarantined" : "idle";
+    slots.set(ip, { kind, sinceMs: nowMs });
+  }
+  return { ...eni, slots };
+}
+
+function isHeldElsewhere(state: PoolState, eni: PooledEni, ip: Ip): boolean {
+  for (const other of state.enis.values()) {
+    if (other.key === eni.key) continue;
+    const slot = other.slots.get(ip);
+    if (slot !== undefined && slot.kind !== "unassigning") return true;
+  }
+  return false;
+}
+
+/**
+ * Tells whether a card has a lease.
+ *
+ * @param eni The card.
+ * @returns True when one of its addresses is leased.
+ */
+export function hasLease(eni: PooledEni): boolean {
+  for (const slot of eni.slots.values()) {
+    if (slot.kind === "leased") return true;
+  }
+  return false;
+}

@@ -1,0 +1,243 @@
+/**
+ * How calls fail, and what each failure means for the card, its vSwitch and
+ * the API.
+ *
+ * A failure whose end is known (the cloud refused) undoes the intent; one
+ * whose end isn't (no answer) keeps it, with its token, until another answer
+ * or a proof settles it.
+ *
+ * @module
+ */
+import { eniKeyOf } from "./begin.ts";
+import { entered, hasLease, withoutEni } from "./card.ts";
+import { invariant } from "./error.ts";
+import type { EventOf, OpenCall, Problem } from "./event.ts";
+import {
+  backoffMs,
+  FULL_MAX_MS,
+  FULL_MIN_MS,
+  POLL_MS,
+  PROOF_MS,
+  REFUSED_MS,
+  VSWITCH_REST_MS,
+} from "./limits.ts";
+import {
+  eniOf,
+  type Gate,
+  type PooledEni,
+  type PoolState,
+  type Slot,
+  withEni,
+  withEntry,
+} from "./state.ts";
+
+/**
+ * Takes a failure in.
+ *
+ * @param state The pool before.
+ * @param event The failure.
+ * @returns The pool after.
+ * @throws {PoolError} `broken` when no such call is in flight.
+ */
+export function failed(state: PoolState, event: EventOf<"failed">): PoolState {
+  const call = state.calls.get(event.callId);
+  invariant(call !== undefined, `call ${event.callId} failed: it is unknown`);
+  const calls = withEntry(state.calls, call.id, undefined);
+  const held = bounded(gated({ ...state, calls }, event), call, event);
+  const key = eniKeyOf(call);
+  if (key === undefined) return held;
+  const eni = { ...eniOf(held, key), changedAtCall: state.nextCallId };
+  return settled(held, paused(eni, event), call, event);
+}
+
+/**
+ * Tells whether nobody knows if the cloud did it.
+ *
+ * @param problem The failure.
+ * @returns True when an answer is missing or makes no sense.
+ */
+export function isUnsure(problem: Problem): boolean {
+  return problem.kind === "timeout" || problem.kind === "transient";
+}
+
+/**
+ * Turns a card whose creation has no known end into one that is looked for.
+ *
+ * @param eni The card.
+ * @param nowMs When its last attempt ended, at the latest.
+ * @returns The card, to be looked for when that attempt is old enough.
+ */
+export function sought(eni: PooledEni, nowMs: number): PooledEni {
+  return entered(eni, "seeking", { nowMs, notBeforeMs: nowMs + PROOF_MS });
+}
+
+/** Holds the API back, or opens it again when it answered in its own right. */
+function gated(state: PoolState, event: EventOf<"failed">): PoolState {
+  const { problem } = event;
+  const failureCount = (state.gates.get(problem.call)?.failureCount ?? 0) + 1;
+  const notBeforeMs = gateMs(failureCount, event);
+  const gate: Gate | undefined = notBeforeMs === undefined
+    ? undefined
+    : { notBeforeMs, failureCount, problem };
+  return { ...state, gates: withEntry(state.gates, problem.call, gate) };
+}
+
+function gateMs(
+  failureCount: number,
+  { problem, nowMs, chance }: EventOf<"failed">,
+): number | undefined {
+  const isAboutMany = problem.call === "create" ||
+    problem.call === "survey" || problem.call === "describe";
+  switch (problem.kind) {
+    case "throttled":
+      // Source: ECS "API throttling": blocked until the next minute. Spread
+      // over some seconds, since all nodes of a cluster wait for it.
+      return (Math.floor(nowMs / 60_000) + 1) * 60_000 +
+        Math.round(chance * 5_000);
+    case "denied":
+      return nowMs + REFUSED_MS;
+    case "transient":
+    case "timeout":
+      return nowMs + backoffMs(failureCount, chance);
+    case "invalid":
+    case "notFound":
+    case "conflict":
+      return isAboutMany ? nowMs + REFUSED_MS : undefined;
+    case "quota":
+    case "exhausted":
+    case "host":
+      return undefined;
+  }
+}
+
+/** Remembers what has run dry: the instance's cards, or the vSwitch. */
+function bounded(
+  state: PoolState,
+  call: OpenCall,
+  event: EventOf<"failed">,
+): PoolState {
+  const { problem, nowMs, chance } = event;
+  if (problem.kind === "quota" && /^(create|attach)$/.test(call.kind)) {
+    const spread = chance * (FULL_MAX_MS - FULL_MIN_MS);
+    const untilMs = nowMs + Math.round(FULL_MIN_MS + spread);
+    return { ...state, full: { sinceMs: nowMs, untilMs, problem } };
+  }
+  if (problem.kind !== "exhausted") return state;
+  const count = call.kind === "create"
+    ? call.intent.ipCount
+    : call.kind === "assign"
+    ? call.count
+    : 1;
+  const { vSwitchId } = eniOf(state, eniKeyOf(call) ?? "").intent;
+  // The cloud gives all or nothing: fewer may still be had, until one is too many.
+  const atMost = Math.min(
+    Math.floor(count / 2),
+    state.rests.get(vSwitchId)?.atMost ?? count,
+  );
+  const rest = { untilMs: nowMs + VSWITCH_REST_MS, atMost };
+  return { ...state, rests: withEntry(state.rests, vSwitchId, rest) };
+}
+
+function paused(eni: PooledEni, event: EventOf<"failed">): PooledEni {
+  const { problem, nowMs, chance } = event;
+  const failureCount = eni.failureCount + 1;
+  // A throttled API is held back as a whole; an empty vSwitch too.
+  const isElsewhere = problem.kind === "throttled" ||
+    problem.kind === "exhausted" || problem.kind === "quota";
+  const pauseMs = isElsewhere ? 0 : backoffMs(failureCount, chance);
+  return { ...eni, failureCount, problem, notBeforeMs: nowMs + pauseMs };
+}
+
+function settled(
+  state: PoolState,
+  eni: PooledEni,
+  call: OpenCall,
+  { problem, nowMs }: EventOf<"failed">,
+): PoolState {
+  const soon = { nowMs, notBeforeMs: nowMs + POLL_MS };
+  const mayHaveHappened = isUnsure(problem) || problem.kind === "conflict" ||
+    problem.kind === "notFound";
+  switch (call.kind) {
+    case "create":
+      return settledCreate(state, eni, problem, nowMs);
+    case "assign":
+      return withEni(state, settledAssign(eni, problem, nowMs));
+    case "unassign":
+      return withEni(state, settledUnassign(eni, call, problem, nowMs));
+    case "attach":
+      if (mayHaveHappened) {
+        return withEni(state, entered(eni, "attaching", soon));
+      }
+      if (problem.kind === "quota" && !hasLease(eni)) {
+        return withEni(state, entered(eni, "deleting", soon));
+      }
+      return withEni(state, eni);
+    case "detach":
+      if (!mayHaveHappened) return withEni(state, eni);
+      return withEni(state, entered(eni, "detaching", soon));
+    case "delete":
+      if (problem.kind === "notFound") return withoutEni(state, eni);
+      return withEni(state, eni);
+    default:
+      return withEni(state, eni);
+  }
+}
+
+function settledCreate(
+  state: PoolState,
+  eni: PooledEni,
+  problem: Problem,
+  nowMs: number,
+): PoolState {
+  const isOpen = isUnsure(problem) || eni.unsure;
+  if (!isOpen) {
+    return { ...state, enis: withEntry(state.enis, eni.key, undefined) };
+  }
+  const mayRepeat = isUnsure(problem) || problem.kind === "throttled" ||
+    problem.kind === "denied";
+  return withEni(
+    state,
+    mayRepeat && !state.draining
+      ? { ...eni, unsure: true }
+      : sought({ ...eni, unsure: true }, nowMs),
+  );
+}
+
+function settledAssign(
+  eni: PooledEni,
+  problem: Problem,
+  nowMs: number,
+): PooledEni {
+  const assign = eni.assign;
+  invariant(assign !== undefined, `card ${eni.key} was assigned no address`);
+  if (isUnsure(problem)) return { ...eni, assign: { ...assign, unsure: true } };
+  const mayRepeat = problem.kind === "throttled" || problem.kind === "denied" ||
+    problem.kind === "conflict";
+  if (assign.unsure && mayRepeat) return eni;
+  const isFull = problem.kind === "quota";
+  return {
+    ...eni,
+    assign: undefined,
+    assignFromMs: isFull ? nowMs + VSWITCH_REST_MS : eni.assignFromMs,
+    // Look what the card has: an attempt without a known end may have worked,
+    // and a card that is full or not found isn't what we thought.
+    resync: assign.unsure || isFull || problem.kind === "notFound",
+  };
+}
+
+function settledUnassign(
+  eni: PooledEni,
+  call: Extract<OpenCall, { kind: "unassign" }>,
+  problem: Problem,
+  nowMs: number,
+): PooledEni {
+  const slots = new Map(eni.slots);
+  for (const ip of call.ips) {
+    const slot = slots.get(ip);
+    if (slot?.kind !== "unassigning") continue;
+    const idle: Slot = { kind: "idle", sinceMs: nowMs };
+    const unsure: Slot = { kind: "unassigning", unsure: true };
+    slots.set(ip, isUnsure(problem) || slot.unsure ? unsure : idle);
+  }
+  return { ...eni, slots, resync: eni.resync || problem.kind === "notFound" };
+}

@@ -1,0 +1,168 @@
+/**
+ * How the pool gets more addresses: for pods that wait, and up to the stock's
+ * lower mark.
+ *
+ * Cards that have room are filled first, the fullest foremost; a new card is
+ * made only for what none of them can hold, and with all those addresses at
+ * once. Waiting pods are demand once: what is under way is taken off.
+ *
+ * @module
+ */
+import type { Lanes } from "./lanes.ts";
+import {
+  ADDRESSES_PER_CALL,
+  GATHER_MS,
+  type PoolLimits,
+  type VSwitchChoice,
+} from "./limits.ts";
+import type { CallWish } from "./plan.ts";
+import type { PooledEni, PoolState } from "./state.ts";
+import { JOINING } from "./state.ts";
+import { roomOf, serves, stockOf } from "./stock.ts";
+
+/** What a plan works with. */
+export interface Desk {
+  /** Which calls may begin. */
+  readonly lanes: Lanes;
+  /** The time. */
+  readonly nowMs: number;
+  /** Adds a call to the plan. */
+  readonly begin: (wish: CallWish) => void;
+}
+
+/**
+ * Tells how many addresses are missing.
+ *
+ * @param state The pool.
+ * @param limits Its bounds.
+ * @param nowMs The time; claims younger than {@linkcode GATHER_MS} don't count,
+ * unless an older one waits with them.
+ * @returns 0 or more, beyond what is idle or under way.
+ */
+export function shortfall(
+  state: PoolState,
+  limits: PoolLimits,
+  nowMs: number,
+): number {
+  const [oldest] = state.claims.values();
+  const isRipe = oldest !== undefined && oldest.atMs + GATHER_MS <= nowMs;
+  const waiting = isRipe ? state.claims.size : 0;
+  const { idle, coming } = stockOf(state, limits);
+  return Math.max(0, waiting + limits.minIdle - idle - coming);
+}
+
+/**
+ * Tells how many addresses of a vSwitch may be asked for in one call.
+ *
+ * @param state The pool.
+ * @param vSwitchId Which.
+ * @param nowMs The time.
+ * @returns 0 when it rests; Infinity when nothing is known against it.
+ */
+export function yieldOf(
+  state: PoolState,
+  vSwitchId: string,
+  nowMs: number,
+): number {
+  const rest = state.rests.get(vSwitchId);
+  if (rest === undefined || rest.untilMs <= nowMs) return Infinity;
+  return rest.atMost;
+}
+
+/**
+ * Chooses where a new card gets its addresses.
+ *
+ * @param state The pool.
+ * @param limits The vSwitches, in order of preference.
+ * @param nowMs The time.
+ * @returns The first that nothing is known against, else the one that gives
+ * most; undefined when all rest.
+ */
+export function chooseVSwitch(
+  state: PoolState,
+  limits: PoolLimits,
+  nowMs: number,
+): VSwitchChoice | undefined {
+  let best: VSwitchChoice | undefined;
+  let most = 0;
+  for (const choice of limits.vSwitches) {
+    const atMost = yieldOf(state, choice.id, nowMs);
+    if (atMost > most) [best, most] = [choice, atMost];
+  }
+  return best;
+}
+
+/**
+ * Adds the calls that get what is missing.
+ *
+ * @param state The pool.
+ * @param limits Its bounds.
+ * @param desk What the plan works with.
+ */
+export function grow(state: PoolState, limits: PoolLimits, desk: Desk): void {
+  let wanted = shortfall(state, limits, desk.nowMs);
+  if (wanted === 0) return;
+  const enis = [...state.enis.values()].filter((eni) =>
+    serves(eni) || JOINING.has(eni.phase)
+  ).sort((a, b) => b.slots.size - a.slots.size);
+  for (const eni of enis) {
+    const room = Math.min(wanted, usableRoom(state, eni, { limits, desk }));
+    const asked = assign(state, eni, { room, desk });
+    // What it can hold beyond this call comes with the next: no new card for it.
+    wanted -= Math.max(room, asked);
+  }
+  create(state, limits, { wanted, desk });
+}
+
+/** Room that will be had on a card: at once, or when its present call ended. */
+function usableRoom(
+  state: PoolState,
+  eni: PooledEni,
+  { limits, desk }: { limits: PoolLimits; desk: Desk },
+): number {
+  if (eni.assignFromMs > desk.nowMs) return 0;
+  const room = roomOf(eni, limits);
+  return yieldOf(state, eni.intent.vSwitchId, desk.nowMs) === 0 ? 0 : room;
+}
+
+function assign(
+  state: PoolState,
+  eni: PooledEni,
+  { room, desk }: { room: number; desk: Desk },
+): number {
+  const { lanes, nowMs, begin } = desk;
+  const isSettled = serves(eni) && eni.assign === undefined && !eni.resync;
+  if (!isSettled || !lanes.isFree(eni) || !lanes.isOpen("assign")) return 0;
+  for (const slot of eni.slots.values()) {
+    // One change at a time: the cloud could give back the very address that goes.
+    if (slot.kind === "unassigning") return 0;
+  }
+  const atMost = yieldOf(state, eni.intent.vSwitchId, nowMs);
+  const count = Math.min(room, ADDRESSES_PER_CALL, atMost);
+  if (count > 0) begin({ kind: "assign", eniKey: eni.key, count });
+  return count;
+}
+
+function create(
+  state: PoolState,
+  limits: PoolLimits,
+  { wanted, desk }: { wanted: number; desk: Desk },
+): void {
+  const { lanes, nowMs, begin } = desk;
+  const { full } = state;
+  if (full !== undefined && full.untilMs > nowMs) return;
+  // After a quota error one card is tried, not a burst of them.
+  const free = stockOf(state, limits).freeEnis;
+  let cards = full === undefined ? free : Math.min(free, 1);
+  const choice = chooseVSwitch(state, limits, nowMs);
+  if (choice === undefined) return;
+  const atMost = yieldOf(state, choice.id, nowMs);
+  if (atMost !== Infinity) cards = Math.min(cards, 1);
+  for (let left = wanted; left > 0 && cards > 0; cards--) {
+    if (!lanes.isOpen("create")) return;
+    const ipCount = Math.min(left, limits.addressesPerEni, atMost);
+    const wish = { vSwitchId: choice.id, subnet: choice.cidr, ipCount };
+    begin({ kind: "create", wish });
+    left -= ipCount;
+  }
+}

@@ -1,0 +1,247 @@
+/**
+ * The gate to the outside: every call to the cloud and to the host passes
+ * here, gets its deadline, and comes back as plain data, whatever happens.
+ *
+ * It decides nothing and never repeats a call. That no more than
+ * {@linkcode CALLS_AT_ONCE} run is the plan's doing; here it is checked.
+ *
+ * @module
+ */
+import type { Clock } from "./clock.ts";
+import { type Cloud, CloudError, type Eni } from "./cloud.ts";
+import type { HostEni, PoolConfig, PoolHost } from "./contract.ts";
+import { invariant } from "./error.ts";
+import type { Answer, OpenCall, Problem } from "./event.ts";
+import { LANE_OF } from "./lanes.ts";
+import { CALL_MS, CALLS_AT_ONCE, HOST_MS } from "./limits.ts";
+import { cardOf, eniOf, type PooledEni, type PoolState } from "./state.ts";
+import { eniTags, ownTags } from "./tags.ts";
+
+/** How a call ended. */
+export type CallEnd =
+  | { readonly callId: number; readonly answer: Answer }
+  | { readonly callId: number; readonly problem: Problem };
+
+/** What a guard works with. */
+export interface GuardOptions {
+  /** Lends cards and addresses. */
+  readonly cloud: Cloud;
+  /** The kernel side. */
+  readonly host: PoolHost;
+  /** Who and where this pool is. */
+  readonly config: PoolConfig;
+  /** For deadlines. */
+  readonly clock: Clock;
+  /** Hears how a call ended; not after the guard was stopped. */
+  readonly onEnd: (end: CallEnd) => void;
+}
+
+/** Makes calls. */
+export class Guard {
+  readonly #options: GuardOptions;
+  readonly #stopping = new AbortController();
+  readonly #running = new Map<Promise<void>, OpenCall>();
+
+  /**
+   * Makes one.
+   *
+   * @param options What it works with.
+   */
+  constructor(options: GuardOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Begins a call; its end is told to `onEnd`, never before this returns.
+   *
+   * @param state The pool, in which the call is open.
+   * @param call The call.
+   * @throws {PoolError} `broken` when too many calls would run.
+   */
+  begin(state: PoolState, call: OpenCall): void {
+    const toCloud = [...this.#running.values()].filter(isToCloud).length;
+    invariant(
+      !isToCloud(call) || toCloud < CALLS_AT_ONCE,
+      `${toCloud} calls are in flight and ${call.kind} would be one more`,
+    );
+    const run = this.#run(state, call).then((end) => {
+      this.#running.delete(run);
+      if (!this.#stopping.signal.aborted) this.#options.onEnd(end);
+    });
+    this.#running.set(run, call);
+  }
+
+  /**
+   * Aborts what runs.
+   *
+   * @returns When nothing runs any more.
+   */
+  async stop(): Promise<void> {
+    this.#stopping.abort(new DOMException("stopping", "AbortError"));
+    await Promise.all(this.#running.keys());
+  }
+
+  async #run(state: PoolState, call: OpenCall): Promise<CallEnd> {
+    const { clock } = this.#options;
+    const deadline = new AbortController();
+    const limitMs = isToCloud(call) ? CALL_MS : HOST_MS;
+    const forget = clock.after(limitMs, () => {
+      const text = `no answer within ${limitMs} ms`;
+      deadline.abort(new DOMException(text, "TimeoutError"));
+    });
+    const signal = AbortSignal.any([deadline.signal, this.#stopping.signal]);
+    try {
+      // An adapter that ignores its signal must not hold the pool up.
+      const answer = await raced(this.#perform(state, call, signal), signal);
+      return { callId: call.id, answer };
+    } catch (error) {
+      return { callId: call.id, problem: problemOf(call, error) };
+    } finally {
+      forget();
+    }
+  }
+
+  async #perform(
+    state: PoolState,
+    call: OpenCall,
+    signal: AbortSignal,
+  ): Promise<Answer> {
+    const { cloud, host, config } = this.#options;
+    const { instanceId } = config;
+    switch (call.kind) {
+      case "survey":
+        return this.#look("survey", [
+          await cloud.describeEnis({ tags: ownTags(config) }, signal),
+          await cloud.describeEnis({ instanceId }, signal),
+        ]);
+      case "describe": {
+        const cards = call.eniKeys.map((key) => cardOf(eniOf(state, key)));
+        const ids = cards.map(({ id }) => id);
+        return this.#look(call.kind, [
+          await cloud.describeEnis({ ids }, signal),
+        ]);
+      }
+      case "create": {
+        const eni = await cloud.createEni({
+          vSwitchId: call.intent.vSwitchId,
+          securityGroupIds: call.intent.securityGroupIds,
+          ipCount: call.intent.ipCount,
+          tags: eniTags(config, call.eniKey),
+          description: `terway: made for ${instanceId}`,
+          token: call.eniKey,
+        }, signal);
+        return { kind: call.kind, eni };
+      }
+      case "prepare":
+      case "retire":
+        await host[call.kind](hostEni(eniOf(state, call.eniKey)), signal);
+        return { kind: call.kind };
+      default:
+        return await change(cloud, call, {
+          eniId: cardOf(eniOf(state, call.eniKey)).id,
+          instanceId,
+          signal,
+        });
+    }
+  }
+
+  #look(
+    kind: "survey" | "describe",
+    lists: readonly (readonly Eni[])[],
+  ): Answer {
+    const { instanceId, primaryMac } = this.#options.config;
+    const enis = new Map(lists.flat().map((eni) => [eni.id, eni]));
+    for (const [id, eni] of enis) if (eni.mac === primaryMac) enis.delete(id);
+    return { kind, enis: [...enis.values()], instanceId };
+  }
+}
+
+/**
+ * Gives a card as the kernel side needs it.
+ *
+ * @param eni The card; the cloud has made it.
+ * @returns What to look for in the kernel.
+ * @throws {PoolError} `broken` when it isn't made yet.
+ */
+export function hostEni(eni: PooledEni): HostEni {
+  const { vSwitchId, subnet } = eni.intent;
+  return { ...cardOf(eni), vSwitchId, subnet };
+}
+
+async function change(
+  cloud: Cloud,
+  call: Exclude<
+    OpenCall,
+    {
+      kind: "survey" | "describe" | "create" | "prepare" | "retire";
+    }
+  >,
+  at: { eniId: string; instanceId: string; signal: AbortSignal },
+): Promise<Answer> {
+  const { eniId, instanceId, signal } = at;
+  switch (call.kind) {
+    case "attach":
+      await cloud.attachEni({ eniId, instanceId }, signal);
+      return { kind: call.kind };
+    case "detach":
+      await cloud.detachEni({ eniId, instanceId }, signal);
+      return { kind: call.kind };
+    case "delete":
+      await cloud.deleteEni(eniId, signal);
+      return { kind: call.kind };
+    case "assign": {
+      const { count, token } = call;
+      const ips = await cloud.assignIps({ eniId, count, token }, signal);
+      return { kind: call.kind, ips };
+    }
+    case "unassign":
+      await cloud.unassignIps({ eniId, ips: call.ips }, signal);
+      return { kind: call.kind };
+  }
+}
+
+function isToCloud(call: OpenCall): boolean {
+  return LANE_OF[call.kind] !== undefined;
+}
+
+async function raced<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const ended = Promise.withResolvers<never>();
+  const end = () => ended.reject(signal.reason);
+  signal.addEventListener("abort", end, { once: true });
+  if (signal.aborted) end();
+  try {
+    return await Promise.race([work, ended.promise]);
+  } finally {
+    signal.removeEventListener("abort", end);
+  }
+}
+
+function problemOf(call: OpenCall, error: unknown): Problem {
+  const { kind } = call;
+  if (error instanceof CloudError) {
+    const { api, code, message, requestId, httpStatus } = error;
+    return {
+      call: kind,
+      kind: error.kind,
+      api,
+      code,
+      message,
+      requestId,
+      httpStatus,
+    };
+  }
+  const { name, message } = error instanceof Error
+    ? error
+    : new Error(String(error));
+  const isEnd = name === "TimeoutError" || name === "AbortError";
+  return {
+    call: kind,
+    // What no adapter should throw is as good as no answer.
+    kind: !isToCloud(call) ? "host" : isEnd ? "timeout" : "transient",
+    api: kind,
+    code: name,
+    message,
+    requestId: "",
+    httpStatus: 0,
+  };
+}

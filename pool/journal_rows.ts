@@ -1,0 +1,146 @@
+/**
+ * The journal's rows: how records are written to tables and read again.
+ *
+ * @module
+ */
+import type { DatabaseSync } from "node:sqlite";
+import type { Change, EniRecord, SlotRecord, Snapshot } from "./record.ts";
+import type { Card, EniPhase, Lease, Slot } from "./state.ts";
+
+/** A row, as SQLite gives it. */
+export type Row = Readonly<Record<string, string | number | null>>;
+
+/**
+ * Prepares the statements that write a change.
+ *
+ * @param database Where; with the tables of this version.
+ * @returns Writes a change; the caller begins and commits.
+ */
+export function writer(database: DatabaseSync): (change: Change) => void {
+  const dropLease = database.prepare("DELETE FROM lease WHERE owner = ?");
+  const dropSlot = database.prepare(
+    "DELETE FROM slot WHERE eni_key = ? AND ip = ?",
+  );
+  const dropEni = database.prepare("DELETE FROM eni WHERE key = ?");
+  const putEni = database.prepare(
+    `INSERT INTO eni (key, phase, since_ms, vswitch_id, subnet, ip_count,
+       security_groups, eni_id, mac, zone, primary_ip, assign_token, assign_count)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (key) DO UPDATE SET phase = excluded.phase,
+       since_ms = excluded.since_ms, vswitch_id = excluded.vswitch_id,
+       subnet = excluded.subnet, ip_count = excluded.ip_count,
+       security_groups = excluded.security_groups, eni_id = excluded.eni_id,
+       mac = excluded.mac, zone = excluded.zone,
+       primary_ip = excluded.primary_ip, assign_token = excluded.assign_token,
+       assign_count = excluded.assign_count`,
+  );
+  const putSlot = database.prepare(
+    `INSERT INTO slot (eni_key, ip, kind, at_ms) VALUES (?, ?, ?, ?)
+     ON CONFLICT (eni_key, ip) DO UPDATE
+       SET kind = excluded.kind, at_ms = excluded.at_ms`,
+  );
+  const putLease = database.prepare(
+    `INSERT INTO lease (owner, eni_key, eni_id, ip, recipe, attachment, at_ms)
+     VALUES (?, ?, ?, ?, ?, ?, ?)`,
+  );
+  return ({ gone, put }) => {
+    for (const owner of gone.leases) dropLease.run(owner);
+    for (const { eniKey, ip } of gone.slots) dropSlot.run(eniKey, ip);
+    for (const key of gone.enis) dropEni.run(key);
+    for (const eni of put.enis) putEni.run(...eniValues(eni));
+    for (const { eniKey, ip, kind, atMs } of put.slots) {
+      putSlot.run(eniKey, ip, kind, atMs);
+    }
+    for (const lease of put.leases) {
+      const { ownerKey, eniKey, eniId, ip, recipe, atMs } = lease;
+      const attachment = JSON.stringify(lease.attachment);
+      putLease.run(ownerKey, eniKey, eniId, ip, recipe, attachment, atMs);
+    }
+  };
+}
+
+/**
+ * Reads all records.
+ *
+ * @param database Where; with the tables of this version.
+ * @returns The records, in the order in which they were first written.
+ */
+export function readSnapshot(database: DatabaseSync): Snapshot {
+  const rows = (table: string) =>
+    database.prepare(`SELECT * FROM ${table} ORDER BY rowid`).all() as Row[];
+  return {
+    enis: rows("eni").map(eniOf),
+    slots: rows("slot").map(slotOf),
+    leases: rows("lease").map(leaseOf),
+  };
+}
+
+function eniValues(eni: EniRecord): (string | number | null)[] {
+  const { key, phase, sinceMs, intent, card, assign } = eni;
+  return [
+    key,
+    phase,
+    sinceMs,
+    intent.vSwitchId,
+    intent.subnet,
+    intent.ipCount,
+    JSON.stringify(intent.securityGroupIds),
+    card?.id ?? null,
+    card?.mac ?? null,
+    card?.zone ?? null,
+    card?.primaryIp ?? null,
+    assign?.token ?? null,
+    assign?.count ?? null,
+  ];
+}
+
+// The tables are STRICT and checked, so a column's type and words are known.
+function eniOf(row: Row): EniRecord {
+  return {
+    key: row.key as string,
+    phase: row.phase as EniPhase,
+    sinceMs: row.since_ms as number,
+    intent: {
+      vSwitchId: row.vswitch_id as string,
+      subnet: row.subnet as string,
+      ipCount: row.ip_count as number,
+      securityGroupIds: JSON.parse(row.security_groups as string) as string[],
+    },
+    card: cardOf(row),
+    assign: row.assign_token === null ? undefined : {
+      token: row.assign_token as string,
+      count: row.assign_count as number,
+    },
+  };
+}
+
+function cardOf(row: Row): Card | undefined {
+  if (row.eni_id === null) return undefined;
+  return {
+    id: row.eni_id as string,
+    mac: row.mac as string,
+    zone: row.zone as string,
+    primaryIp: row.primary_ip as string,
+  };
+}
+
+function slotOf(row: Row): SlotRecord {
+  return {
+    eniKey: row.eni_key as string,
+    ip: row.ip as string,
+    kind: row.kind as Slot["kind"],
+    atMs: row.at_ms as number,
+  };
+}
+
+function leaseOf(row: Row): Lease {
+  return {
+    ownerKey: row.owner as string,
+    eniKey: row.eni_key as string,
+    eniId: row.eni_id as string,
+    ip: row.ip as string,
+    recipe: row.recipe as string,
+    attachment: JSON.parse(row.attachment as string) as unknown,
+    atMs: row.at_ms as number,
+  };
+}

@@ -1,0 +1,119 @@
+/**
+ * How addresses change hands: claim, grant, release, cool.
+ *
+ * @module
+ */
+import { invariant } from "./error.ts";
+import type { EventOf } from "./event.ts";
+import { COOLING_MS } from "./limits.ts";
+import {
+  eniOf,
+  type Lease,
+  type PoolState,
+  withEni,
+  withEntry,
+} from "./state.ts";
+
+/**
+ * Puts an owner in the queue, unless it is there or has a lease.
+ *
+ * @param state The pool before.
+ * @param event Who claims.
+ * @returns The pool after.
+ */
+export function claimed(
+  state: PoolState,
+  event: EventOf<"claimed">,
+): PoolState {
+  const { ownerKey, nowMs } = event;
+  if (state.draining) return state;
+  if (state.claims.has(ownerKey) || state.leases.has(ownerKey)) return state;
+  const claim = { ownerKey, atMs: nowMs };
+  return { ...state, claims: withEntry(state.claims, ownerKey, claim) };
+}
+
+/**
+ * Turns an idle address of a ready card into a lease.
+ *
+ * @param state The pool before.
+ * @param lease The lease.
+ * @returns The pool after.
+ * @throws {PoolError} `broken` when the address isn't idle, the owner has
+ * another lease, or the card doesn't serve.
+ */
+export function granted(state: PoolState, lease: Lease): PoolState {
+  const { ownerKey, eniKey, ip } = lease;
+  const eni = eniOf(state, eniKey);
+  const slot = eni.slots.get(ip);
+  invariant(
+    slot?.kind === "idle",
+    `${ip} can't be leased: it is ${slot?.kind ?? "unknown"}`,
+  );
+  invariant(
+    eni.phase === "ready",
+    `${ip} can't be leased: its card ${eniKey} is ${eni.phase}`,
+  );
+  invariant(!state.leases.has(ownerKey), `${ownerKey} has a lease already`);
+  const slots = withEntry(eni.slots, ip, { kind: "leased", ownerKey });
+  return {
+    ...withEni(state, { ...eni, slots }),
+    leases: withEntry(state.leases, ownerKey, lease),
+    claims: withEntry(state.claims, ownerKey, undefined),
+  };
+}
+
+/**
+ * Ends an owner's lease. Only the owner itself can: a late release of an older
+ * sandbox names another owner, and finds nothing.
+ *
+ * @param state The pool before.
+ * @param event Whose lease ends.
+ * @returns The pool after.
+ * @throws {PoolError} `broken` when the lease's address isn't leased by it.
+ */
+export function released(
+  state: PoolState,
+  event: EventOf<"released">,
+): PoolState {
+  const { ownerKey, nowMs } = event;
+  const lease = state.leases.get(ownerKey);
+  if (lease === undefined) return state;
+  const eni = eniOf(state, lease.eniKey);
+  const slot = eni.slots.get(lease.ip);
+  invariant(
+    slot?.kind === "leased" && slot.ownerKey === ownerKey,
+    `${ownerKey} leases ${lease.ip}, which is ${slot?.kind ?? "unknown"}`,
+  );
+  const cooling = { kind: "cooling", untilMs: nowMs + COOLING_MS } as const;
+  return {
+    ...withEni(state, {
+      ...eni,
+      slots: withEntry(eni.slots, lease.ip, cooling),
+    }),
+    leases: withEntry(state.leases, ownerKey, undefined),
+  };
+}
+
+/**
+ * Makes addresses idle that have cooled.
+ *
+ * @param state The pool before.
+ * @param event Which.
+ * @returns The pool after.
+ * @throws {PoolError} `broken` when one isn't cooling, or still must.
+ */
+export function cooled(state: PoolState, event: EventOf<"cooled">): PoolState {
+  const { eniKey, ips, nowMs } = event;
+  const eni = eniOf(state, eniKey);
+  const slots = new Map(eni.slots);
+  for (const ip of ips) {
+    const slot = slots.get(ip);
+    invariant(
+      slot?.kind === "cooling" && slot.untilMs <= nowMs,
+      `${ip} can't have cooled: it is ${slot?.kind ?? "unknown"}`,
+    );
+    // It counts as idle since its rest ended: the longest idle one goes first.
+    slots.set(ip, { kind: "idle", sinceMs: slot.untilMs });
+  }
+  return withEni(state, { ...eni, slots });
+}

@@ -1,0 +1,256 @@
+/**
+ * What to do next: a pure function of the pool's state, its limits and the
+ * time. The keeper applies the actions and asks again until there are none.
+ *
+ * The order is the policy: addresses change hands first; then what is under
+ * way goes on, what leaves included; then waiting pods and the stock's lower
+ * mark are served by new addresses; last, what is too much is given back.
+ *
+ * @module
+ */
+import type { Ip } from "../netns/ip.ts";
+import { hasLease } from "./card.ts";
+import type { Call } from "./event.ts";
+import { grow } from "./grow.ts";
+import { Lanes } from "./lanes.ts";
+import { ADDRESSES_PER_CALL, JOINING_MS, type PoolLimits } from "./limits.ts";
+import type { Reason } from "./news.ts";
+import { refusals } from "./reason.ts";
+import { shrink } from "./shrink.ts";
+import type {
+  EniIntent,
+  EniKey,
+  OwnerKey,
+  PooledEni,
+  PoolState,
+} from "./state.ts";
+import { serves } from "./stock.ts";
+
+/** A call to begin; the keeper adds tokens and security groups. */
+export type CallWish =
+  | Exclude<Call, { kind: "create" | "assign" }>
+  /** Again, with the same token: its end isn't known. */
+  | Extract<Call, { kind: "create" | "assign" }>
+  /** A card that isn't in the pool yet. */
+  | {
+    readonly kind: "create";
+    readonly eniKey?: never;
+    readonly wish: Omit<EniIntent, "securityGroupIds">;
+  }
+  /** Addresses that weren't asked for yet. */
+  | {
+    readonly kind: "assign";
+    readonly eniKey: EniKey;
+    readonly count: number;
+    readonly token?: never;
+  };
+
+/** Something to do. */
+export type Action =
+  /** Lease an address to who waits longest. */
+  | {
+    readonly kind: "grant";
+    readonly ownerKey: OwnerKey;
+    readonly eniKey: EniKey;
+    readonly ip: Ip;
+  }
+  /** Tell a waiting owner that waiting can't help. */
+  | {
+    readonly kind: "refuse";
+    readonly ownerKey: OwnerKey;
+    readonly reason: Reason;
+  }
+  /** Let addresses be idle that have cooled. */
+  | {
+    readonly kind: "cool";
+    readonly eniKey: EniKey;
+    readonly ips: readonly Ip[];
+  }
+  /** Begin a call. */
+  | { readonly kind: "call"; readonly call: CallWish };
+
+/**
+ * Says what to do now.
+ *
+ * @example Nothing is done before the cloud has told which cards there are
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { poolLimits } from "./limits.ts";
+ * import { emptyState } from "./state.ts";
+ *
+ * const limits = poolLimits({
+ *   instance: { eniCount: 4, ipv4PerEniCount: 10 },
+ *   vSwitches: [{ id: "vsw-a", cidr: "10.0.0.0/24" }],
+ *   minIdle: 1,
+ * });
+ * assertEquals(plan(emptyState(), limits, 0), [
+ *   { kind: "call", call: { kind: "survey" } },
+ * ]);
+ * ```
+ * @param state The pool.
+ * @param limits Its bounds.
+ * @param nowMs The time.
+ * @returns Actions, each of which can be applied when those before it are;
+ * none when there is nothing to do until an event or a time comes.
+ */
+export function plan(
+  state: PoolState,
+  limits: PoolLimits,
+  nowMs: number,
+): readonly Action[] {
+  const lanes = new Lanes(state, nowMs);
+  if (state.surveyedMs === undefined) {
+    return lanes.isOpen("survey") ? [call({ kind: "survey" })] : [];
+  }
+  const cooled = [...state.enis.values()].flatMap((eni) => cool(eni, nowMs));
+  if (cooled.length > 0) return cooled;
+  const granted = grants(state);
+  if (granted.length > 0) return granted;
+  const refused = refusals(state, limits, nowMs);
+  if (refused.length > 0) return refused;
+
+  const calls: CallWish[] = [];
+  const begin = (wish: CallWish) => {
+    lanes.enter(wish.kind, "eniKey" in wish ? wish.eniKey : undefined);
+    calls.push(wish);
+  };
+  for (const eni of state.enis.values()) {
+    const next = lanes.isFree(eni) ? goOn(state, eni, nowMs) : undefined;
+    if (next !== undefined && lanes.isOpen(next.kind)) begin(next);
+  }
+  const look = looks(state, lanes, nowMs);
+  if (look !== undefined && lanes.isOpen(look.kind)) begin(look);
+  if (!state.draining) {
+    grow(state, limits, { lanes, nowMs, begin });
+    shrink(state, limits, { lanes, begin });
+  }
+  return calls.map(call);
+}
+
+function call(wish: CallWish): Action {
+  return { kind: "call", call: wish };
+}
+
+function cool(eni: PooledEni, nowMs: number): Action[] {
+  const ips: Ip[] = [];
+  for (const [ip, slot] of eni.slots) {
+    if (slot.kind === "cooling" && slot.untilMs <= nowMs) ips.push(ip);
+  }
+  return ips.length === 0 ? [] : [{ kind: "cool", eniKey: eni.key, ips }];
+}
+
+/**
+ * Leases what is idle to those who wait, first come first. The fullest card is
+ * used up first, so that others can leave; on a card its primary address first,
+ * which could not be given back, then the one that rested longest.
+ */
+function grants(state: PoolState): Action[] {
+  if (state.claims.size === 0) return [];
+  const enis = [...state.enis.values()].filter(serves)
+    .map((eni) => ({ eni, leased: leasedCount(eni) }))
+    .sort((a, b) => b.leased - a.leased);
+  const owners = state.claims.keys();
+  const actions: Action[] = [];
+  for (const { eni } of enis) {
+    for (const ip of idleIps(eni)) {
+      const owner = owners.next();
+      if (owner.done) return actions;
+      actions.push({
+        kind: "grant",
+        ownerKey: owner.value,
+        eniKey: eni.key,
+        ip,
+      });
+    }
+  }
+  return actions;
+}
+
+function leasedCount(eni: PooledEni): number {
+  let count = 0;
+  for (const slot of eni.slots.values()) if (slot.kind === "leased") count++;
+  return count;
+}
+
+function idleIps(eni: PooledEni): Ip[] {
+  const idle: { ip: Ip; sinceMs: number }[] = [];
+  for (const [ip, slot] of eni.slots) {
+    if (slot.kind !== "idle") continue;
+    const isPrimary = ip === eni.card?.primaryIp;
+    idle.push({ ip, sinceMs: isPrimary ? -Infinity : slot.sinceMs });
+  }
+  return idle.sort((a, b) => a.sinceMs - b.sinceMs).map(({ ip }) => ip);
+}
+
+/** The one next call of a card, by its phase. */
+function goOn(
+  state: PoolState,
+  eni: PooledEni,
+  nowMs: number,
+): CallWish | undefined {
+  const eniKey = eni.key;
+  const mayGo = state.draining && !hasLease(eni);
+  if (eni.missingSinceMs !== undefined) return undefined;
+  switch (eni.phase) {
+    case "creating":
+      return { kind: "create", eniKey, intent: eni.intent };
+    case "created":
+      return { kind: mayGo ? "delete" : "attach", eniKey };
+    case "preparing": {
+      const isStuck = nowMs - eni.sinceMs >= JOINING_MS && !hasLease(eni);
+      return { kind: mayGo || isStuck ? "retire" : "prepare", eniKey };
+    }
+    case "ready":
+      return mayGo ? { kind: "retire", eniKey } : repeated(eni);
+    case "retiring":
+      return { kind: "retire", eniKey };
+    case "retired":
+      return { kind: "detach", eniKey };
+    case "deleting":
+      return { kind: "delete", eniKey };
+    default:
+      return undefined;
+  }
+}
+
+/** A call that was made for a ready card and had no known or good end. */
+function repeated(eni: PooledEni): CallWish | undefined {
+  if (eni.assign !== undefined) {
+    const { token, count } = eni.assign;
+    return { kind: "assign", eniKey: eni.key, count, token };
+  }
+  const ips: Ip[] = [];
+  for (const [ip, slot] of eni.slots) {
+    if (slot.kind === "unassigning") ips.push(ip);
+  }
+  if (ips.length === 0) return undefined;
+  return {
+    kind: "unassign",
+    eniKey: eni.key,
+    ips: ips.slice(0, ADDRESSES_PER_CALL),
+  };
+}
+
+/** Source: ECS DescribeNetworkInterfaces, `NetworkInterfaceId.N`. */
+const ENIS_PER_LOOK = 100;
+
+function looks(
+  state: PoolState,
+  lanes: Lanes,
+  nowMs: number,
+): CallWish | undefined {
+  const enis = [...state.enis.values()];
+  const eniKeys = enis.filter((eni) => isWatched(eni) && lanes.isFree(eni))
+    .map((eni) => eni.key).slice(0, ENIS_PER_LOOK);
+  if (eniKeys.length > 0) return { kind: "describe", eniKeys };
+  const isSought = enis.some((eni) =>
+    eni.phase === "seeking" && eni.notBeforeMs <= nowMs
+  );
+  return isSought ? { kind: "survey" } : undefined;
+}
+
+function isWatched(eni: PooledEni): boolean {
+  return eni.card !== undefined && (eni.phase === "attaching" ||
+    eni.phase === "detaching" || eni.missingSinceMs !== undefined ||
+    eni.resync);
+}

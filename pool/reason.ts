@@ -1,0 +1,201 @@
+/**
+ * Why a claim waits, in words and numbers, and which claims need not wait.
+ *
+ * @module
+ */
+import type { Problem } from "./event.ts";
+import { chooseVSwitch, shortfall, yieldOf } from "./grow.ts";
+import type { PoolLimits } from "./limits.ts";
+import type { Reason } from "./news.ts";
+import type { Action } from "./plan.ts";
+import { type Gate, JOINING, type OwnerKey, type PoolState } from "./state.ts";
+import { type Stock, stockOf } from "./stock.ts";
+
+/**
+ * Says of each waiting claim why it waits.
+ *
+ * @param state The pool.
+ * @param limits Its bounds.
+ * @param nowMs The time.
+ * @returns Reasons by owner, first come first.
+ */
+export function reasonsOf(
+  state: PoolState,
+  limits: PoolLimits,
+  nowMs: number,
+): ReadonlyMap<OwnerKey, Reason> {
+  const stock = stockOf(state, limits);
+  const reasons = new Map<OwnerKey, Reason>();
+  for (const ownerKey of state.claims.keys()) {
+    const ahead = reasons.size;
+    reasons.set(ownerKey, reasonOf(state, limits, { stock, ahead, nowMs }));
+  }
+  return reasons;
+}
+
+/**
+ * Refuses claims that no waiting can serve: the node has all that it may have,
+ * and nothing of it is on its way back. Others wait, since what lacks may come.
+ *
+ * @param state The pool.
+ * @param limits Its bounds.
+ * @param nowMs The time.
+ * @returns The actions that tell them, the latest comers.
+ */
+export function refusals(
+  state: PoolState,
+  limits: PoolLimits,
+  nowMs: number,
+): Action[] {
+  if (state.draining || state.claims.size === 0) return [];
+  const stock = stockOf(state, limits);
+  const isFull = state.full !== undefined && state.full.untilMs > nowMs;
+  if (stock.freeEnis > 0 && !isFull) return [];
+  const { idle, coming, cooling, room, leaving } = stock;
+  const servable = idle + coming + cooling + room + leaving;
+  return [...state.claims.keys()].slice(servable).map((ownerKey) => ({
+    kind: "refuse",
+    ownerKey,
+    reason: bound(state, limits, stock),
+  }));
+}
+
+interface Case {
+  readonly stock: Stock;
+  /** How many claims came before. */
+  readonly ahead: number;
+  readonly nowMs: number;
+}
+
+function reasonOf(state: PoolState, limits: PoolLimits, it: Case): Reason {
+  const { stock, ahead, nowMs } = it;
+  if (state.surveyedMs === undefined) {
+    const gate = state.gates.get("survey");
+    if (gate !== undefined) return held(gate);
+    return because("starting", "the cloud is asked which cards there are");
+  }
+  if (ahead < stock.coming + stock.idle) return pending(state, stock);
+  if (ahead < stock.coming + stock.room) return roomy(state, limits, it);
+  if (stock.freeEnis > 0) {
+    if (state.full !== undefined) return bound(state, limits, stock);
+    return creatable(state, limits, nowMs);
+  }
+  if (ahead < stock.coming + stock.room + stock.cooling) return cooling(state);
+  if (stock.leaving > 0) {
+    return because(
+      "pending",
+      `${stock.leaving} addresses are being given back`,
+    );
+  }
+  return bound(state, limits, stock);
+}
+
+/** The type's or the cloud's bound is reached. */
+function bound(state: PoolState, limits: PoolLimits, stock: Stock): Reason {
+  const most = limits.eniCount * limits.addressesPerEni;
+  const used = `${stock.leased} of ${most} addresses are leased`;
+  if (state.full !== undefined) {
+    const { problem, untilMs } = state.full;
+    return because(
+      "full",
+      `the cloud allows no further card (${answerOf(problem)}): ${used}`,
+      untilMs,
+    );
+  }
+  const foreign = state.foreignEniIds.length;
+  const others = foreign === 0
+    ? ""
+    : `, and ${foreign} of ${limits.eniCount} cards aren't ours`;
+  return because("capacity", `the node is full: ${used}${others}`);
+}
+
+function pending(state: PoolState, stock: Stock): Reason {
+  for (const eni of state.enis.values()) {
+    const isComing = JOINING.has(eni.phase) || eni.assign !== undefined;
+    if (!isComing || eni.problem === undefined) continue;
+    return because(
+      "pending",
+      `${stock.coming} addresses are under way; ${answerOf(eni.problem)}`,
+      eni.notBeforeMs,
+    );
+  }
+  return because("pending", `${stock.coming} addresses are under way`);
+}
+
+/** There is room on a card, yet nothing is under way to fill it. */
+function roomy(state: PoolState, limits: PoolLimits, it: Case): Reason {
+  if (shortfall(state, limits, it.nowMs) === 0) return gathering();
+  const gate = state.gates.get("assign");
+  if (gate !== undefined) return held(gate);
+  const isAllDry = [...state.enis.values()].every((eni) =>
+    yieldOf(state, eni.intent.vSwitchId, it.nowMs) === 0
+  );
+  if (isAllDry && it.stock.freeEnis === 0) return exhausted(state, limits);
+  if (isAllDry) return creatable(state, limits, it.nowMs);
+  return because("busy", "a card is being changed and gets addresses next");
+}
+
+function creatable(
+  state: PoolState,
+  limits: PoolLimits,
+  nowMs: number,
+): Reason {
+  if (shortfall(state, limits, nowMs) === 0) return gathering();
+  const gate = state.gates.get("create");
+  if (gate !== undefined) return held(gate);
+  if (chooseVSwitch(state, limits, nowMs) === undefined) {
+    return exhausted(state, limits);
+  }
+  return because("busy", "other cards are being made first");
+}
+
+function exhausted(state: PoolState, limits: PoolLimits): Reason {
+  const ids = limits.vSwitches.map(({ id }) => id);
+  const ends = [...state.rests.values()].map(({ untilMs }) => untilMs);
+  return because(
+    "exhausted",
+    `no vSwitch has addresses left (${
+      ids.join(", ")
+    }): add one to \`vswitches\` or free some`,
+    Math.min(...ends),
+  );
+}
+
+function cooling(state: PoolState): Reason {
+  let count = 0;
+  let nextMs = Infinity;
+  for (const eni of state.enis.values()) {
+    for (const slot of eni.slots.values()) {
+      if (slot.kind !== "cooling") continue;
+      count++;
+      nextMs = Math.min(nextMs, slot.untilMs);
+    }
+  }
+  return because("cooling", `${count} released addresses rest`, nextMs);
+}
+
+function gathering(): Reason {
+  return because("pending", "claims are gathered for one call");
+}
+
+function held({ problem, notBeforeMs }: Gate): Reason {
+  const kind = problem.kind === "throttled"
+    ? "throttled"
+    : problem.kind === "transient" || problem.kind === "timeout"
+    ? "unreachable"
+    : "refused";
+  return because(kind, answerOf(problem), notBeforeMs);
+}
+
+function answerOf({ api, code, message, requestId }: Problem): string {
+  const id = requestId === "" ? "" : ` (request ${requestId})`;
+  return `${api} failed with ${code}: ${message}${id}`;
+}
+
+function because(
+  kind: Reason["kind"],
+  text: string,
+  nextMs?: number,
+): Reason {
+  return { kind, text, nextMs };
+}

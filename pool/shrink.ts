@@ -1,0 +1,62 @@
+/**
+ * How the pool gives back what is idle beyond the stock's upper mark.
+ *
+ * A card without leases whose addresses are all surplus leaves as a whole: its
+ * primary address can't go otherwise. Else secondary addresses go, from the
+ * card with the fewest leases, so that it may become empty.
+ *
+ * @module
+ */
+import type { Ip } from "../netns/ip.ts";
+import type { Desk } from "./grow.ts";
+import { ADDRESSES_PER_CALL, type PoolLimits } from "./limits.ts";
+import type { PooledEni, PoolState } from "./state.ts";
+import { serves, stockOf } from "./stock.ts";
+
+/**
+ * Adds the calls that give back what is too much. While a pod waits, nothing
+ * is too much.
+ *
+ * @param state The pool.
+ * @param limits Its bounds.
+ * @param desk What the plan works with.
+ */
+export function shrink(
+  state: PoolState,
+  limits: PoolLimits,
+  desk: Pick<Desk, "lanes" | "begin">,
+): void {
+  let surplus = stockOf(state, limits).idle - limits.maxIdle;
+  if (surplus <= 0 || state.claims.size > 0) return;
+  const enis = [...state.enis.values()]
+    .filter((eni) => serves(eni) && desk.lanes.isFree(eni))
+    .filter((eni) => eni.assign === undefined && !eni.resync)
+    .map((eni) => ({ eni, idle: idleSecondaries(eni), busy: busyCount(eni) }))
+    .sort((a, b) => a.busy - b.busy);
+  for (const { eni, busy } of enis) {
+    if (busy > 0 || eni.slots.size > surplus) continue;
+    desk.begin({ kind: "retire", eniKey: eni.key });
+    surplus -= eni.slots.size;
+  }
+  for (const { eni, idle } of enis) {
+    const ips = idle.slice(0, Math.min(surplus, ADDRESSES_PER_CALL));
+    if (ips.length === 0 || !desk.lanes.isFree(eni)) continue;
+    if (!desk.lanes.isOpen("unassign")) return;
+    desk.begin({ kind: "unassign", eniKey: eni.key, ips });
+    surplus -= ips.length;
+  }
+}
+
+function idleSecondaries(eni: PooledEni): Ip[] {
+  const ips: Ip[] = [];
+  for (const [ip, slot] of eni.slots) {
+    if (slot.kind === "idle" && ip !== eni.card?.primaryIp) ips.push(ip);
+  }
+  return ips;
+}
+
+function busyCount(eni: PooledEni): number {
+  let count = 0;
+  for (const slot of eni.slots.values()) if (slot.kind !== "idle") count++;
+  return count;
+}

@@ -1,0 +1,86 @@
+/**
+ * The pool for people: plain data, made from the state.
+ *
+ * @module
+ */
+import type { EniStatus, PoolStatus, SlotKind } from "./contract.ts";
+import type { PoolLimits } from "./limits.ts";
+import { reasonsOf } from "./reason.ts";
+import type { PooledEni, PoolState } from "./state.ts";
+
+/**
+ * Tells how a pool is.
+ *
+ * @param state The pool.
+ * @param limits Its bounds.
+ * @param now The time, and what the keeper does.
+ * @returns The status.
+ */
+export function statusOf(
+  state: PoolState,
+  limits: PoolLimits,
+  now: { readonly nowMs: number; readonly mode: PoolStatus["mode"] },
+): PoolStatus {
+  const enis = [...state.enis.values()].map(eniStatus);
+  const reasons = reasonsOf(state, limits, now.nowMs);
+  const slots = noSlots();
+  for (const eni of enis) {
+    for (const kind of SLOT_KINDS) slots[kind] += eni.slots[kind];
+  }
+  return {
+    ...now,
+    capacity: limits.eniCount * limits.addressesPerEni,
+    limits,
+    slots,
+    enis,
+    foreignEniIds: state.foreignEniIds,
+    claims: [...state.claims.values()].map((claim) => ({
+      ...claim,
+      reason: reasons.get(claim.ownerKey) ??
+        { kind: "busy", text: "it was just made", nextMs: undefined },
+    })),
+    calls: [...state.calls.values()].map(({ kind, startedMs }) => ({
+      kind,
+      startedMs,
+    })),
+    full: state.full &&
+      { untilMs: state.full.untilMs, problem: state.full.problem },
+    rests: [...state.rests].map(([vSwitchId, rest]) => ({
+      vSwitchId,
+      ...rest,
+    })),
+    gates: [...state.gates].map(([call, { notBeforeMs, problem }]) => ({
+      call,
+      notBeforeMs,
+      problem,
+    })),
+  };
+}
+
+const SLOT_KINDS: readonly SlotKind[] = [
+  "idle",
+  "leased",
+  "cooling",
+  "unassigning",
+  "quarantined",
+];
+
+function noSlots(): Record<SlotKind, number> {
+  return { idle: 0, leased: 0, cooling: 0, unassigning: 0, quarantined: 0 };
+}
+
+function eniStatus(eni: PooledEni): EniStatus {
+  const slots = noSlots();
+  for (const slot of eni.slots.values()) slots[slot.kind]++;
+  return {
+    key: eni.key,
+    id: eni.card?.id,
+    mac: eni.card?.mac,
+    phase: eni.phase,
+    sinceMs: eni.sinceMs,
+    vSwitchId: eni.intent.vSwitchId,
+    slots,
+    assigning: eni.assign?.count ?? 0,
+    problem: eni.problem,
+  };
+}

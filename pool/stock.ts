@@ -1,0 +1,89 @@
+/**
+ * What the pool has, in numbers: one pass over cards and addresses that both
+ * the plan and the reasons of waiting claims start from.
+ *
+ * @module
+ */
+import type { PoolLimits } from "./limits.ts";
+import { JOINING, type PooledEni, type PoolState } from "./state.ts";
+
+/** Addresses by what can be done with them. */
+export interface Stock {
+  /** May be leased now. */
+  readonly idle: number;
+  /** Leased. */
+  readonly leased: number;
+  /** Will be idle by themselves. */
+  readonly cooling: number;
+  /** Asked for, or on a card that isn't ready yet. */
+  readonly coming: number;
+  /** Could be asked for on the cards that there are. */
+  readonly room: number;
+  /** Leave, and make room for as many. */
+  readonly leaving: number;
+  /** Cards that could be made, whatever the cloud says. */
+  readonly freeEnis: number;
+}
+
+/**
+ * Tells whether a card's addresses may be leased.
+ *
+ * @param eni The card.
+ * @returns True when it is set up and the cloud knows it.
+ */
+export function serves(eni: PooledEni): boolean {
+  return eni.phase === "ready" && eni.missingSinceMs === undefined;
+}
+
+/**
+ * Tells how many more addresses a card may hold.
+ *
+ * @param eni The card.
+ * @param limits The pool's bounds.
+ * @returns 0 or more; what is under way is counted as there.
+ */
+export function roomOf(eni: PooledEni, limits: PoolLimits): number {
+  const asked = eni.card === undefined
+    ? eni.intent.ipCount
+    : eni.slots.size + (eni.assign?.count ?? 0);
+  return Math.max(0, limits.addressesPerEni - asked);
+}
+
+/**
+ * Counts.
+ *
+ * @param state The pool.
+ * @param limits Its bounds.
+ * @returns The numbers.
+ */
+export function stockOf(state: PoolState, limits: PoolLimits): Stock {
+  const sum = {
+    idle: 0,
+    leased: 0,
+    cooling: 0,
+    coming: 0,
+    room: 0,
+    leaving: 0,
+  };
+  for (const eni of state.enis.values()) {
+    const isJoining = JOINING.has(eni.phase);
+    const isServing = serves(eni);
+    if (!isJoining && !isServing) {
+      sum.leaving += limits.addressesPerEni;
+      continue;
+    }
+    sum.room += roomOf(eni, limits);
+    sum.coming += eni.card === undefined
+      ? eni.intent.ipCount
+      : eni.assign?.count ?? 0;
+    for (const slot of eni.slots.values()) {
+      if (slot.kind === "leased") sum.leased++;
+      else if (slot.kind === "cooling") sum.cooling++;
+      else if (slot.kind === "unassigning") sum.leaving++;
+      else if (slot.kind === "idle" && isServing) sum.idle++;
+      else if (slot.kind === "idle") sum.coming++;
+    }
+  }
+  const taken = state.enis.size + state.foreignEniIds.length;
+  return { ...sum, freeEnis: Math.max(0, limits.eniCount - taken) };
+}

@@ -1,0 +1,195 @@
+/**
+ * What an event is worth telling: news, from the state before and after it.
+ *
+ * @module
+ */
+import type { Ip } from "../netns/ip.ts";
+import { eniKeyOf } from "./begin.ts";
+import type { EventOf, PoolEvent, Problem } from "./event.ts";
+import { isUnsure } from "./failure.ts";
+import type { PoolNews } from "./news.ts";
+import type { PooledEni, PoolState } from "./state.ts";
+
+/**
+ * Tells what an event did.
+ *
+ * @param event What happened.
+ * @param before The pool before.
+ * @param after The pool after.
+ * @returns The news, in order; often none.
+ */
+export function tell(
+  event: PoolEvent,
+  before: PoolState,
+  after: PoolState,
+): readonly PoolNews[] {
+  const news: PoolNews[] = [];
+  if (event.kind === "granted") news.push(leased(event, before));
+  if (event.kind === "released") {
+    const lease = before.leases.get(event.ownerKey);
+    if (lease !== undefined) {
+      const { ownerKey, ip, eniId } = lease;
+      news.push({ kind: "released", ownerKey, ip, eniId });
+    }
+  }
+  if (event.kind === "failed") news.push(callFailed(event, before, after));
+  if (before.enis !== after.enis) news.push(...eniNews(before, after));
+  if (event.kind === "answered") news.push(...addressNews(event, before));
+  if (before.rests !== after.rests) {
+    for (const [vSwitchId, rest] of after.rests) {
+      if (before.rests.get(vSwitchId) === rest) continue;
+      news.push({ kind: "vSwitchRested", vSwitchId, ...rest });
+    }
+  }
+  if (before.full !== after.full) {
+    news.push(
+      after.full === undefined ? { kind: "fullEnded" } : {
+        kind: "full",
+        untilMs: after.full.untilMs,
+        problem: after.full.problem,
+      },
+    );
+  }
+  return news;
+}
+
+function leased(event: EventOf<"granted">, before: PoolState): PoolNews {
+  const { ownerKey, ip, eniId, atMs } = event.lease;
+  const sinceMs = before.claims.get(ownerKey)?.atMs ?? atMs;
+  return { kind: "leased", ownerKey, ip, eniId, waitedMs: atMs - sinceMs };
+}
+
+function eniNews(before: PoolState, after: PoolState): PoolNews[] {
+  const news: PoolNews[] = [];
+  for (const [key, eni] of after.enis) {
+    const old = before.enis.get(key);
+    if (old !== eni) news.push(...changeOf(old, eni));
+  }
+  for (const [key, old] of before.enis) {
+    if (after.enis.has(key) || old.card === undefined) continue;
+    news.push({ kind: "eniGone", eniId: old.card.id, lastPhase: old.phase });
+  }
+  return news;
+}
+
+function changeOf(old: PooledEni | undefined, eni: PooledEni): PoolNews[] {
+  const { card, phase, intent, slots } = eni;
+  if (card === undefined) return [];
+  const eniId = card.id;
+  const news: PoolNews[] = [];
+  if (old?.card === undefined) {
+    const { vSwitchId } = intent;
+    const { mac } = card;
+    news.push({
+      kind: "eniCreated",
+      eniId,
+      mac,
+      vSwitchId,
+      ipCount: slots.size,
+    });
+  }
+  if (phase !== old?.phase) {
+    if (phase === "ready") {
+      news.push({ kind: "eniReady", eniId, ipCount: slots.size });
+    }
+    if (
+      phase === "retiring" || (phase === "deleting" && old?.phase === "created")
+    ) {
+      news.push({ kind: "eniLeaving", eniId });
+    }
+  }
+  const ips: Ip[] = [];
+  for (const [ip, slot] of slots) {
+    if (slot.kind === "quarantined" && old?.slots.get(ip) !== slot) {
+      ips.push(ip);
+    }
+  }
+  if (ips.length > 0) news.push({ kind: "quarantined", eniId, ips });
+  return news;
+}
+
+function addressNews(
+  event: EventOf<"answered">,
+  before: PoolState,
+): PoolNews[] {
+  const call = before.calls.get(event.callId);
+  const key = call && eniKeyOf(call);
+  const eniId = key === undefined ? undefined : before.enis.get(key)?.card?.id;
+  if (eniId === undefined) return [];
+  if (event.answer.kind === "assign") {
+    return [{ kind: "assigned", eniId, ips: event.answer.ips }];
+  }
+  if (call?.kind === "unassign") {
+    return [{ kind: "unassigned", eniId, ips: call.ips }];
+  }
+  return [];
+}
+
+function callFailed(
+  event: EventOf<"failed">,
+  before: PoolState,
+  after: PoolState,
+): PoolNews {
+  const { problem } = event;
+  const call = before.calls.get(event.callId);
+  const key = call && eniKeyOf(call);
+  const eni = key === undefined ? undefined : before.enis.get(key);
+  return {
+    kind: "callFailed",
+    problem,
+    eniId: eni?.card?.id,
+    vSwitchId: eni?.intent.vSwitchId,
+    nextStep: nextStep(
+      event,
+      key === undefined ? undefined : after.enis.get(key),
+      after,
+    ),
+  };
+}
+
+/** What the pool will do about it: a clause for the log line. */
+function nextStep(
+  { problem, nowMs }: EventOf<"failed">,
+  eni: PooledEni | undefined,
+  after: PoolState,
+): string {
+  const gate = after.gates.get(problem.call);
+  const inSeconds = (timeMs: number) =>
+    `${Math.max(0, Math.ceil((timeMs - nowMs) / 1000))} s`;
+  switch (problem.kind) {
+    case "quota":
+      return after.full === undefined
+        ? "no more addresses are asked for on this card for a while"
+        : `no card is made until one of ours goes, or for ${
+          inSeconds(after.full.untilMs)
+        }`;
+    case "exhausted":
+      return "the next vSwitch is taken, or fewer addresses are asked for";
+    case "throttled":
+      return `this API rests for ${
+        inSeconds(gate?.notBeforeMs ?? nowMs)
+      }, then one call at a time`;
+    case "denied":
+      return `an operator must allow it; tried again in ${
+        inSeconds(gate?.notBeforeMs ?? nowMs)
+      }`;
+    default:
+      return again(
+        problem,
+        eni,
+        inSeconds(eni?.notBeforeMs ?? gate?.notBeforeMs ?? nowMs),
+      );
+  }
+}
+
+function again(
+  problem: Problem,
+  eni: PooledEni | undefined,
+  pause: string,
+): string {
+  if (eni?.phase === "seeking") {
+    return `the intent is closed when nothing bears its tag, in ${pause}`;
+  }
+  if (isUnsure(problem)) return `repeated in ${pause}, with the same token`;
+  return eni === undefined ? "the intent is closed" : `tried again in ${pause}`;
+}

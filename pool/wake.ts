@@ -1,0 +1,38 @@
+/**
+ * When the plan may change by time alone.
+ *
+ * @module
+ */
+import { GATHER_MS, JOINING_MS } from "./limits.ts";
+import type { PoolState } from "./state.ts";
+
+/**
+ * Gives the next time at which it is worth planning again although nothing
+ * happened. Too early is harmless.
+ *
+ * @param state The pool.
+ * @param nowMs The time, for which the plan is empty.
+ * @returns A later time; undefined when only an event can change the plan.
+ */
+export function wakeMs(state: PoolState, nowMs: number): number | undefined {
+  let next = Infinity;
+  const at = (timeMs: number | undefined) => {
+    if (timeMs !== undefined && timeMs > nowMs) next = Math.min(next, timeMs);
+  };
+  for (const eni of state.enis.values()) {
+    at(eni.notBeforeMs);
+    at(eni.assignFromMs);
+    if (eni.phase === "preparing") at(eni.sinceMs + JOINING_MS);
+    for (const slot of eni.slots.values()) {
+      if (slot.kind === "cooling") at(slot.untilMs);
+    }
+  }
+  for (const gate of state.gates.values()) at(gate.notBeforeMs);
+  for (const rest of state.rests.values()) at(rest.untilMs);
+  for (const claim of state.claims.values()) {
+    at(claim.atMs + GATHER_MS);
+    break; // the oldest decides for all
+  }
+  at(state.full?.untilMs);
+  return next === Infinity ? undefined : next;
+}
