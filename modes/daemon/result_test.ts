@@ -13,6 +13,7 @@ const ATTACHMENT: Attachment = {
   eni: {
     id: "eni-1",
     mac: "00:16:3e:00:00:01",
+    ifIndex: 3,
     gateway: "10.0.1.253",
     subnet: "10.0.1.0/24",
   },

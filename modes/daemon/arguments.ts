@@ -1,0 +1,91 @@
+/**
+ * The command line of `terway daemon`.
+ *
+ * @module
+ */
+import { parseArgs } from "@std/cli/parse-args";
+import { LOG_LEVELS, type LogLevel } from "../log.ts";
+import { DEFAULT_SOCKET } from "../wire.ts";
+
+/** What `terway daemon --help` prints. */
+export const USAGE: string =
+  `terway daemon: a node's pool of ENIs and its pods' network
+
+  --config FILE       eni_conf as JSON          [/etc/eni/eni.conf]
+  --socket PATH       where relays ask          [${DEFAULT_SOCKET}]
+  --state-dir DIR     journal and tombstones    [/var/lib/terway]
+  --daemon-mode MODE  ENIMultiIP                [ENIMultiIP]
+  --log-level LEVEL   ${LOG_LEVELS.join(", ")} [info]
+  --drain             give every ENI back that terway made, and end
+  --help              this text
+
+Environment: AK_ID and AK_SECRET (else the instance's RAM role), ECS_ENDPOINT,
+VPC_ENDPOINT, ALICLOUD_CLIENT_SCHEME, ALIBABA_CLOUD_IMDS_ENDPOINT.
+`;
+
+/** What the daemon is started with. */
+export interface DaemonArguments {
+  /** The configuration's file. */
+  readonly config: string;
+  /** The socket's path. */
+  readonly socket: string;
+  /** The folder of the journal and the tombstones. */
+  readonly stateDir: string;
+  /** How much is logged. */
+  readonly logLevel: LogLevel;
+  /** Whether to empty the pool and end. */
+  readonly drain: boolean;
+  /** Whether only the usage is wanted. */
+  readonly help: boolean;
+}
+
+/**
+ * Reads the command line.
+ *
+ * @param args What follows `terway daemon`.
+ * @returns The arguments.
+ * @throws {SyntaxError} With every problem.
+ */
+export function readArguments(args: readonly string[]): DaemonArguments {
+  const problems: string[] = [];
+  const flags = parseArgs([...args], {
+    string: ["config", "socket", "state-dir", "log-level", "daemon-mode"],
+    boolean: ["drain", "help"],
+    default: {
+      config: "/etc/eni/eni.conf",
+      socket: DEFAULT_SOCKET,
+      "state-dir": "/var/lib/terway",
+      "log-level": "info",
+      "daemon-mode": "ENIMultiIP",
+    },
+    unknown: (arg) => {
+      problems.push(`${arg} is not known`);
+      return false;
+    },
+  });
+  const logLevel = LOG_LEVELS.find((level) => level === flags["log-level"]);
+  if (logLevel === undefined) {
+    problems.push(
+      `--log-level must be ${LOG_LEVELS.join(", ")}: it is "${
+        flags["log-level"]
+      }"`,
+    );
+  }
+  if (flags["daemon-mode"] !== "ENIMultiIP") {
+    problems.push(
+      `--daemon-mode must be ENIMultiIP: it is "${flags["daemon-mode"]}"`,
+    );
+  }
+  for (const name of ["config", "socket", "state-dir"] as const) {
+    if (flags[name] === "") problems.push(`--${name} must not be empty`);
+  }
+  if (problems.length > 0) throw new SyntaxError(problems.join("; "));
+  return {
+    config: flags.config,
+    socket: flags.socket,
+    stateDir: flags["state-dir"],
+    logLevel: logLevel ?? "info",
+    drain: flags.drain,
+    help: flags.help,
+  };
+}

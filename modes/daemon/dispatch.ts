@@ -1,0 +1,196 @@
+/**
+ * From a request on the wire to its answer: which verb, and what it returns.
+ *
+ * @module
+ */
+import type { Log } from "../log.ts";
+import { errorFields } from "../log.ts";
+import type { WireRequest } from "../wire.ts";
+import type { Attacher, SandboxRequest } from "./attach.ts";
+import {
+  CNI_CODE,
+  type CniRequest,
+  decodeRequest,
+  RequestError,
+  versionOf,
+} from "./request.ts";
+import {
+  addAnswer,
+  type Answer,
+  answer,
+  errorAnswer,
+  NOTHING,
+  versionAnswer,
+} from "./result.ts";
+
+/** An answer, and how to take back what it stands for. */
+export interface Served {
+  /** What the caller shall hear. */
+  readonly answer: Answer;
+  /** Run when the caller can't hear it any more. */
+  readonly undo?: () => Promise<void>;
+}
+
+/** What operators can ask over the same socket, by name. */
+export type OperatorCommands = Readonly<
+  Record<string, (body: unknown, signal: AbortSignal) => Promise<unknown>>
+>;
+
+/** What a dispatcher works with. */
+export interface DispatchParts {
+  /** Serves the verbs of sandboxes. */
+  readonly attacher: Attacher;
+  /** Says whether an ADD could be served now: nothing, or why not. */
+  readonly notReady: () => string | undefined;
+  /** Serves operators. */
+  readonly commands: OperatorCommands;
+  /** Where failures are told. */
+  readonly log: Log;
+}
+
+/** How long an ADD waits for the pool before the runtime is told to come again. */
+const ADD_DEADLINE_MS = 60_000;
+
+/**
+ * Serves one request; whatever goes wrong becomes an error's document.
+ *
+ * @param parts What it works with.
+ * @param request The request.
+ * @param gone Ends when the caller does.
+ * @returns The answer.
+ */
+export async function dispatch(
+  parts: DispatchParts,
+  request: WireRequest,
+  gone: AbortSignal,
+): Promise<Served> {
+  const startMs = performance.now();
+  const name = request.variables.get("TERWAY_COMMAND");
+  const verb = name ?? request.variables.get("CNI_COMMAND") ?? "";
+  const fields = {
+    op: verb,
+    container: request.variables.get("CNI_CONTAINERID"),
+    ifname: request.variables.get("CNI_IFNAME"),
+    netns: request.variables.get("CNI_NETNS"),
+  };
+  const tookMs = (): number =>
+    Math.round((performance.now() - startMs) * 100) / 100;
+  try {
+    const served = name === undefined
+      ? await serveVerb(parts, request, gone)
+      : { answer: await serveCommand(parts, { name, request }, gone) };
+    parts.log.debug("served", { ...fields, took_ms: tookMs() });
+    return served;
+  } catch (error) {
+    parts.log.warning("refused", {
+      ...fields,
+      took_ms: tookMs(),
+      ...errorFields(error),
+    });
+    return { answer: errorAnswer(error, versionOf(request.stdin)) };
+  }
+}
+
+async function serveVerb(
+  parts: DispatchParts,
+  wire: WireRequest,
+  gone: AbortSignal,
+): Promise<Served> {
+  const request = decodeRequest(wire.variables, wire.stdin);
+  const { attacher } = parts;
+  switch (request.verb) {
+    case "ADD":
+      return await serveAdd(parts, ofSandbox(request), gone);
+    case "CHECK":
+      await attacher.check(ofSandbox(request));
+      return { answer: NOTHING };
+    case "DEL":
+      await attacher.delete(ofSandbox(request).owner);
+      return { answer: NOTHING };
+    case "GC":
+      await serveGc(attacher, request);
+      return { answer: NOTHING };
+    case "STATUS":
+      return { answer: status(parts) };
+    case "VERSION":
+      return { answer: versionAnswer(request.config.cniVersion) };
+  }
+}
+
+async function serveAdd(
+  { attacher, log }: DispatchParts,
+  request: SandboxRequest,
+  gone: AbortSignal,
+): Promise<Served> {
+  const deadline = AbortSignal.timeout(ADD_DEADLINE_MS);
+  const startMs = performance.now();
+  const { attachment, fresh } = await attacher.add(
+    request,
+    AbortSignal.any([gone, deadline]),
+  );
+  log.info("attached", {
+    ...(request.pod === undefined
+      ? {}
+      : { pod: `${request.pod.namespace}/${request.pod.name}` }),
+    container: request.owner.containerId,
+    ifname: request.owner.ifName,
+    netns: attachment.netns,
+    eni: attachment.eni.id,
+    ip: attachment.ip,
+    took_ms: Math.round((performance.now() - startMs) * 100) / 100,
+  });
+  return {
+    answer: addAnswer(attachment, request.config.cniVersion),
+    ...(fresh ? { undo: () => attacher.delete(request.owner) } : {}),
+  };
+}
+
+async function serveGc(attacher: Attacher, request: CniRequest): Promise<void> {
+  const { name, validAttachments } = request.config;
+  if (validAttachments === undefined) {
+    throw new RequestError(
+      CNI_CODE.invalidConfig,
+      "GC needs cni.dev/valid-attachments: nothing was removed",
+    );
+  }
+  await attacher.collect(name, validAttachments);
+}
+
+function status({ notReady }: DispatchParts): Answer {
+  const why = notReady();
+  if (why !== undefined) throw new RequestError(CNI_CODE.notAvailable, why);
+  return NOTHING;
+}
+
+async function serveCommand(
+  { commands }: DispatchParts,
+  { name, request }: { name: string; request: WireRequest },
+  signal: AbortSignal,
+): Promise<Answer> {
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (command === undefined) {
+    throw new RequestError(
+      CNI_CODE.invalidVariable,
+      `TERWAY_COMMAND must be ${Object.keys(commands).join(", ")}: it is ` +
+        `"${name}"`,
+    );
+  }
+  const text = new TextDecoder().decode(request.stdin);
+  let body: unknown;
+  try {
+    body = text.trim() === "" ? {} : JSON.parse(text);
+  } catch (error) {
+    throw new RequestError(CNI_CODE.decode, "the request must be JSON", [
+      String(error),
+    ]);
+  }
+  return answer(await command(body, signal));
+}
+
+function ofSandbox(request: CniRequest): SandboxRequest {
+  const { owner } = request;
+  if (owner === undefined) {
+    throw new Error(`Cannot serve ${request.verb} as it names no sandbox`);
+  }
+  return { ...request, owner };
+}

@@ -1,0 +1,103 @@
+/**
+ * The node's ENIs in its kernel: found by MAC, set up before the first pod,
+ * undone before they leave. This is the pool's hand on the host.
+ *
+ * @module
+ */
+import type { AttachedEni } from "../../netns/attachment.ts";
+import { eniPlan } from "../../netns/datapath/veth.ts";
+import { gatewayOf, type Ip } from "../../netns/ip.ts";
+import type { Kernel } from "../../netns/kernel.ts";
+import type { Plan } from "../../netns/step.ts";
+import type { HostEni, PoolHost } from "../../pool/contract.ts";
+
+/** An ENI that pods can use. */
+interface ReadyEni {
+  readonly attached: AttachedEni;
+  readonly plan: Plan;
+}
+
+/** What the ENIs' set-up needs to know of the node. */
+export interface NodeParts {
+  /** The node's kernel. */
+  readonly kernel: Kernel;
+  /** The node's primary address. */
+  readonly nodeIp: Ip;
+  /** Bytes in a packet. */
+  readonly mtu: number;
+}
+
+/** The ENIs that are set up in this node's kernel. */
+export class NodeEnis implements PoolHost {
+  readonly #parts: NodeParts;
+  readonly #ready = new Map<string, ReadyEni>();
+
+  /**
+   * Starts with none.
+   *
+   * @param parts The node.
+   */
+  constructor(parts: NodeParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Waits for an ENI's link and sets it up. Safe to repeat.
+   *
+   * @param eni An ENI that the cloud calls attached.
+   * @param signal Ends the wait for a link with its MAC.
+   * @throws {NetlinkError} When the kernel refuses.
+   */
+  async prepare(eni: HostEni, signal: AbortSignal): Promise<void> {
+    const { kernel, nodeIp, mtu } = this.#parts;
+    const seen = await kernel.waitForLink(eni.mac, signal);
+    const gateway = gatewayOf(eni.subnet);
+    const link = { name: seen.name, ifIndex: seen.ifIndex, mac: eni.mac };
+    const plan = eniPlan({ link, nodeIp, gateway, mtu });
+    await kernel.apply(plan);
+    const attached: AttachedEni = {
+      id: eni.id,
+      mac: eni.mac,
+      ifIndex: seen.ifIndex,
+      gateway,
+      subnet: eni.subnet,
+    };
+    this.#ready.set(eni.id, { attached, plan });
+  }
+
+  /**
+   * Undoes what {@linkcode prepare} did. Safe to repeat, and without effect
+   * when the link is gone or was never set up.
+   *
+   * @param eni An ENI that is about to be detached.
+   */
+  async retire(eni: HostEni): Promise<void> {
+    const { kernel, nodeIp, mtu } = this.#parts;
+    const seen = await kernel.findLink(eni.mac);
+    this.#ready.delete(eni.id);
+    if (seen === undefined) return;
+    const link = { name: seen.name, ifIndex: seen.ifIndex, mac: eni.mac };
+    const gateway = gatewayOf(eni.subnet);
+    await kernel.remove(eniPlan({ link, nodeIp, gateway, mtu }));
+  }
+
+  /**
+   * Describes an ENI as an attachment holds it.
+   *
+   * @param eniId The cloud's id.
+   * @returns It, or nothing when it isn't set up.
+   */
+  attached(eniId: string): AttachedEni | undefined {
+    return this.#ready.get(eniId)?.attached;
+  }
+
+  /**
+   * The plan by which an ENI is set up.
+   *
+   * @param eniId The cloud's id.
+   * @returns It, or nothing when it isn't set up.
+   */
+  plan(eniId: string): Plan | undefined {
+    return this.#ready.get(eniId)?.plan;
+  }
+}

@@ -1,0 +1,250 @@
+/**
+ * `terway daemon`: puts the parts together, and takes them apart in order.
+ *
+ * @module
+ */
+import { type Kernel, openKernel } from "../../netns/kernel.ts";
+import type { Keeper } from "../../pool/contract.ts";
+import { type Journal, openJournal } from "../../pool/journal.ts";
+import { openKeeper } from "../../pool/keeper.ts";
+import { poolLimits } from "../../pool/limits.ts";
+import { errorFields, type Log, openLog } from "../log.ts";
+import { readArguments, USAGE } from "./arguments.ts";
+import type { DaemonArguments } from "./arguments.ts";
+import { Attacher } from "./attach.ts";
+import { type DaemonConfig, decodeConfig } from "./config.ts";
+import { dispatch, type OperatorCommands } from "./dispatch.ts";
+import { NodeEnis } from "./enis.ts";
+import { tell } from "./news.ts";
+import { type NodeFacts, openNode } from "./node.ts";
+import { serve } from "./serve.ts";
+import { sweepLinks } from "./sweep.ts";
+import { settleTombstones } from "./tombstones.ts";
+
+/** The cloud must have told which cards there are within this time. */
+const START_DEADLINE_MS = 120_000;
+
+/** A drain takes a detach and a delete a card, some at once. */
+const DRAIN_DEADLINE_MS = 120_000;
+
+/** How often the folder of tombstones is looked into. */
+const TOMBSTONE_PERIOD_MS = 5_000;
+
+const encoder = new TextEncoder();
+
+/**
+ * Runs the daemon until it is told to stop.
+ *
+ * @param args What follows `terway daemon`.
+ * @returns The exit status: 0 after SIGTERM, SIGINT or a finished drain, 2 for
+ * a wrong command line, 1 for anything else.
+ */
+export async function main(args: readonly string[]): Promise<number> {
+  let options: DaemonArguments;
+  try {
+    options = readArguments(args);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    Deno.stderr.writeSync(
+      encoder.encode(`terway daemon: ${why}\n\n${USAGE}`),
+    );
+    return 2;
+  }
+  if (options.help) {
+    Deno.stdout.writeSync(encoder.encode(USAGE));
+    return 0;
+  }
+  const log = await openLog({ mode: "daemon", level: options.logLevel });
+  try {
+    await run(options, log);
+    return 0;
+  } catch (error) {
+    log.error("the daemon ends", errorFields(error));
+    return 1;
+  }
+}
+
+async function run(options: DaemonArguments, log: Log): Promise<void> {
+  const config = await readConfig(options.config, log);
+  const node = await openNode(config, log);
+  await Deno.mkdir(options.stateDir, { recursive: true, mode: 0o700 });
+  using journal = openJournal(`${options.stateDir}/journal.db`, {
+    instanceId: node.instance.id,
+  });
+  await using kernel = await openKernel({ workerUrl: workerUrl() });
+  const parts = { options, config, node, journal, kernel, log };
+  await using keeper = openPool(parts);
+  if (options.drain) {
+    await keeper.start(AbortSignal.timeout(START_DEADLINE_MS));
+    await keeper.drain(AbortSignal.timeout(DRAIN_DEADLINE_MS));
+    return;
+  }
+  await serveUntilTold({ ...parts, keeper });
+}
+
+/** What most parts of the daemon work with. */
+interface Parts {
+  readonly options: DaemonArguments;
+  readonly config: DaemonConfig;
+  readonly node: NodeFacts;
+  readonly journal: Journal;
+  readonly kernel: Kernel;
+  readonly log: Log;
+}
+
+/** The pool, and the ENIs that it sets up through us. */
+type Pool = Keeper & { readonly enis: NodeEnis };
+
+function openPool({ config, node, journal, kernel, log }: Parts): Pool {
+  const enis = new NodeEnis({
+    kernel,
+    nodeIp: node.instance.primaryIp,
+    mtu: config.mtu,
+  });
+  const keeper = openKeeper({
+    cloud: node.cloud,
+    journal,
+    config: {
+      instanceId: node.instance.id,
+      clusterId: config.clusterId,
+      primaryMac: node.instance.primaryMac,
+      securityGroupIds: node.securityGroupIds,
+    },
+    limits: poolLimits({
+      instance: node.limits,
+      vSwitches: node.vSwitches,
+      minIdle: config.minPoolCount,
+      maxIdle: config.maxPoolCount,
+    }),
+    host: enis,
+    onNews: (news) => {
+      tell(log, news);
+      // Nothing that is written down can be trusted to be true any more.
+      if (news.kind === "broken") Deno.exit(1);
+    },
+  });
+  return Object.assign(keeper, { enis });
+}
+
+async function serveUntilTold(
+  parts: Parts & { readonly keeper: Pool },
+): Promise<void> {
+  const { options, config, kernel, keeper, log } = parts;
+  const { enis } = keeper;
+  const attacher = new Attacher({ kernel, keeper, enis, mtu: config.mtu });
+  const commands = operatorCommands(parts);
+  const started = keeper.start(AbortSignal.timeout(START_DEADLINE_MS));
+  started.catch((error) =>
+    log.error("the cloud hasn't told which ENIs there are", errorFields(error))
+  );
+  await sweepLinks(parts);
+  const notReady = (): string | undefined =>
+    keeper.status().mode === "serving"
+      ? undefined
+      : `the pool of this node is ${keeper.status().mode}`;
+  const server = serve({
+    path: options.socket,
+    handle: (request, gone) =>
+      dispatch({ attacher, notReady, commands, log }, request, gone),
+    log,
+  });
+  log.info("serving", { socket: options.socket });
+  const tombstones = every(TOMBSTONE_PERIOD_MS, () =>
+    settleTombstones({
+      folder: `${options.stateDir}/tombstones`,
+      attacher,
+      log,
+    }));
+  try {
+    log.info("stopping", { signal: await toldToStop() });
+  } finally {
+    await tombstones.stop();
+    await server.close();
+    await keeper.stop();
+    await kernel.settled();
+  }
+}
+
+function operatorCommands(
+  { keeper, node }: Parts & { readonly keeper: Pool },
+): OperatorCommands {
+  return {
+    status: () =>
+      Promise.resolve({
+        pid: Deno.pid,
+        node: {
+          instanceId: node.instance.id,
+          instanceType: node.instance.type,
+          region: node.instance.region,
+          zone: node.instance.zone,
+          primaryIp: node.instance.primaryIp,
+          credentials: node.credentialSource,
+        },
+        memory: { rssBytes: Deno.memoryUsage().rss },
+        pool: keeper.status(),
+        leases: keeper.leases(),
+      }),
+    drain: async (_, gone) => {
+      const deadline = AbortSignal.timeout(DRAIN_DEADLINE_MS);
+      await keeper.drain(AbortSignal.any([gone, deadline]));
+      return { drained: true };
+    },
+  };
+}
+
+async function readConfig(path: string, log: Log): Promise<DaemonConfig> {
+  let text: string;
+  try {
+    text = await Deno.readTextFile(path);
+  } catch (error) {
+    throw new Error(
+      `Cannot read the configuration ${path}: give its path by --config`,
+      { cause: error },
+    );
+  }
+  const { config, warnings } = decodeConfig(text, path);
+  for (const warning of warnings) log.warning(warning);
+  return config;
+}
+
+/** In the executable the Worker is a bundle of its own, beside ours. */
+function workerUrl(): URL {
+  return import.meta.url.endsWith("/modes/daemon/main.ts")
+    ? new URL("../../netns/worker.ts", import.meta.url)
+    : new URL("./netlink.js", import.meta.url);
+}
+
+/** Runs `work` at once and then again after each pause, until stopped. */
+function every(
+  periodMs: number,
+  work: () => Promise<unknown>,
+): { stop(): Promise<void> } {
+  const stopped = Promise.withResolvers<void>();
+  let stop = false;
+  const loop = (async () => {
+    while (!stop) {
+      await work();
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const pause = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, periodMs);
+      });
+      await Promise.race([pause, stopped.promise]);
+      clearTimeout(timer);
+    }
+  })();
+  return {
+    stop: () => {
+      stop = true;
+      stopped.resolve();
+      return loop;
+    },
+  };
+}
+
+function toldToStop(): Promise<Deno.Signal> {
+  const told = Promise.withResolvers<Deno.Signal>();
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    Deno.addSignalListener(signal, () => told.resolve(signal));
+  }
+  return told.promise;
+}

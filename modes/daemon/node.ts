@@ -1,0 +1,147 @@
+/**
+ * What the daemon must know of its node before it can serve: which instance it
+ * is, what its type allows, and where new ENIs shall come from.
+ *
+ * @module
+ */
+import { CloudError } from "../../pool/cloud.ts";
+import type { Cloud, Instance, InstanceLimits } from "../../pool/cloud.ts";
+import { openCloud, type OpenedCloud } from "../../pool/clouds.ts";
+import type { VSwitchChoice } from "../../pool/limits.ts";
+import { errorFields, type Log } from "../log.ts";
+import type { DaemonConfig } from "./config.ts";
+
+/** The node and its cloud. */
+export interface NodeFacts {
+  /** The cloud. */
+  readonly cloud: Cloud;
+  /** The node's instance. */
+  readonly instance: Instance;
+  /** What its type allows. */
+  readonly limits: InstanceLimits;
+  /** Where new ENIs get addresses, in order of preference. */
+  readonly vSwitches: readonly VSwitchChoice[];
+  /** Of new ENIs. */
+  readonly securityGroupIds: readonly string[];
+  /** Where the credentials come from; no secret. */
+  readonly credentialSource: string;
+}
+
+/** One question to metadata or cloud may take this long. */
+const QUESTION_DEADLINE_MS = 20_000;
+
+/**
+ * How often the questions are asked before the daemon gives up, and how long
+ * it waits between: after five minutes a restart by the kubelet says more than
+ * a silent daemon.
+ */
+const TRY_LIMIT = 30;
+const TRY_PAUSE_MS = 10_000;
+
+/**
+ * Finds out about the node.
+ *
+ * @param config The configuration.
+ * @param log Where waiting is told.
+ * @returns The node.
+ * @throws {CloudError} When the cloud can't be asked, or says that the
+ * configuration can't be right.
+ */
+export async function openNode(
+  config: DaemonConfig,
+  log: Log,
+): Promise<NodeFacts> {
+  for (let count = 1;; count++) {
+    try {
+      return await ask(config);
+    } catch (error) {
+      if (count === TRY_LIMIT || !mayPass(error)) throw error;
+      log.warning("the node can't be described yet: trying again", {
+        attempt: count,
+        ...errorFields(error),
+      });
+      await new Promise((resolve) => setTimeout(resolve, TRY_PAUSE_MS));
+    }
+  }
+}
+
+async function ask(config: DaemonConfig): Promise<NodeFacts> {
+  const soon = (): AbortSignal => AbortSignal.timeout(QUESTION_DEADLINE_MS);
+  const opened = await openCloud(
+    {
+      name: "alibaba",
+      ...(config.region === undefined ? {} : { region: config.region }),
+      ...(config.accessKey === undefined
+        ? {}
+        : { accessKey: config.accessKey }),
+    },
+    (name) => Deno.env.get(name),
+    soon(),
+  );
+  const { cloud } = opened;
+  const instance = await opened.identity(soon());
+  const [limits, vSwitches, securityGroupIds, credentialSource] = await Promise
+    .all([
+      cloud.describeLimits(instance.type, soon()),
+      vSwitchesFor(config, instance, { cloud, signal: soon() }),
+      securityGroupsFor(config, instance, { cloud, signal: soon() }),
+      opened.credentialSource(soon()),
+    ]);
+  return {
+    cloud,
+    instance,
+    limits,
+    vSwitches,
+    securityGroupIds,
+    credentialSource,
+  };
+}
+
+type Question = Pick<OpenedCloud, "cloud"> & { readonly signal: AbortSignal };
+
+async function vSwitchesFor(
+  config: DaemonConfig,
+  instance: Instance,
+  { cloud, signal }: Question,
+): Promise<readonly VSwitchChoice[]> {
+  const ids = config.vSwitches[instance.zone] ?? [instance.vSwitchId];
+  const found = await cloud.describeVSwitches(ids, signal);
+  const problems = [
+    ...ids.filter((id) => !found.some((one) => one.id === id))
+      .map((id) => `the cloud knows no vSwitch ${id}`),
+    ...found.filter((one) => one.zone !== instance.zone)
+      .map((one) =>
+        `${one.id} is in ${one.zone}, but stands under ${instance.zone}`
+      ),
+  ];
+  if (problems.length > 0) {
+    throw new Error(`Cannot use vswitches: ${problems.join("; ")}`);
+  }
+  return found.map(({ id, cidr }) => ({ id, cidr }));
+}
+
+async function securityGroupsFor(
+  config: DaemonConfig,
+  instance: Instance,
+  { cloud, signal }: Question,
+): Promise<readonly string[]> {
+  if (config.securityGroupIds !== undefined) return config.securityGroupIds;
+  const enis = await cloud.describeEnis({ instanceId: instance.id }, signal);
+  const primary = enis.find((eni) => eni.mac === instance.primaryMac);
+  if (primary === undefined) {
+    throw new Error(
+      `Cannot tell security groups as the cloud shows no ENI with the ` +
+        `primary MAC ${instance.primaryMac} on ${instance.id}: set ` +
+        "security_group",
+    );
+  }
+  return primary.securityGroupIds.slice(0, 5);
+}
+
+/** What a later try can cure; a wrong configuration or a missing right isn't. */
+function mayPass(error: unknown): boolean {
+  if (error instanceof CloudError) {
+    return error.kind === "transient" || error.kind === "throttled";
+  }
+  return error instanceof DOMException || error instanceof TypeError;
+}
