@@ -105,19 +105,17 @@ function makeVeth(step: VethStep, places: Places, undo: Undo): void {
   }
   const { mtu } = step;
   const peer = { ...step.pod, mtu, namespace: podNamespace };
-  try {
-    addVeth(host, { ...step.host, mtu, up: true, peer });
-    undo.defer(() => {
-      const link = places.find("host", step.host.name);
-      if (link !== undefined) deleteLink(host, link.ifIndex);
-    });
-  } catch (error) {
-    if (!isThere(error)) throw error;
-    checkVeth(step, places);
+  const made = added(() =>
+    addVeth(host, { ...step.host, mtu, up: true, peer })
+  );
+  if (!made) checkVeth(step, places);
+  const hostEnd = places.link("host", step.host.name);
+  if (made) {
+    undo.defer(forgiving(() => deleteLink(host, hostEnd.ifIndex)));
+    places.markMade(hostEnd);
   }
   const { alias } = step;
   const wanted = { up: true, mtu };
-  const hostEnd = places.link("host", step.host.name);
   adjust(places, undo, { place: "host", link: hostEnd, wanted, alias });
   const podEnd = places.link("pod", step.pod.name);
   adjust(places, undo, { place: "pod", link: podEnd, wanted });
@@ -167,9 +165,11 @@ function adjust(
 
 function makeConf(step: ConfStep, places: Places, undo: Undo): void {
   const socket = places.socket(step.place);
-  const { ifIndex } = places.link(step.place, step.link);
-  const seen = getInetConf(socket, ifIndex);
+  const link = places.link(step.place, step.link);
+  const { ifIndex } = link;
   const { forwarding, rpFilter } = step;
+  const made = places.wasMade(step.place, link);
+  const seen = made ? undefined : getInetConf(socket, ifIndex);
   if (seen?.forwarding === forwarding && seen.rpFilter === rpFilter) return;
   setInetConf(socket, ifIndex, { forwarding, rpFilter });
   if (seen === undefined) return;

@@ -11,12 +11,9 @@ import { getInetConf } from "./conf.ts";
 import type { Cidr, Ip } from "./ip.ts";
 import { listLinks } from "./link.ts";
 import { listNeighbours } from "./neighbour.ts";
-import { listRoutes } from "./route.ts";
+import { listRoutes, RTPROT_KERNEL } from "./route.ts";
 import { listRules, type RuleSeen } from "./rule.ts";
 import type { RouteSocket } from "./socket.ts";
-
-/** Made by the kernel. Source: linux/rtnetlink.h. */
-const RTPROT_KERNEL = 2;
 
 /** A link, with the settings that plans touch. */
 export interface DumpedLink {

@@ -46,6 +46,7 @@ export class Places implements Disposable {
   readonly #pod: RouteSocket | undefined;
   readonly #macs: ReadonlyMap<string, Mac>;
   readonly #links = new Map<string, LinkSeen>();
+  readonly #made = new Set<number>();
 
   /**
    * Opens a plan's places.
@@ -142,6 +143,27 @@ export class Places implements Disposable {
     if (namesake !== undefined) throw taken(namesake);
     const op = `ip link show dev ${name}`;
     throw new NetlinkError({ op, errno: "ENODEV" });
+  }
+
+  /**
+   * Remembers that a link of the node was made just now: what is set on it
+   * needs no look before and no undoing, as it goes with the link.
+   *
+   * @param link The link.
+   */
+  markMade(link: LinkSeen): void {
+    this.#made.add(link.ifIndex);
+  }
+
+  /**
+   * Tells whether a link was made just now.
+   *
+   * @param place The node or the pod.
+   * @param link The link.
+   * @returns True for a link of the node that {@linkcode Places.markMade} got.
+   */
+  wasMade(place: Place, link: LinkSeen): boolean {
+    return place === "host" && this.#made.has(link.ifIndex);
   }
 
   /** Closes the pod's socket and namespace. */

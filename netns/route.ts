@@ -19,6 +19,8 @@ import {
 import { CREATE, EXCL, REPLACE, type RouteSocket } from "./socket.ts";
 import { type RouteStep, TABLE_MAIN } from "./step.ts";
 
+/** Derived by the kernel from addresses. Source: linux/rtnetlink.h. */
+export const RTPROT_KERNEL = 2;
 /** Made by hand since boot. Source: linux/rtnetlink.h. */
 export const RTPROT_BOOT = 3;
 /** Reached through a gateway. Source: linux/rtnetlink.h. */

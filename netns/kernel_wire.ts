@@ -1,0 +1,132 @@
+/**
+ * What travels between the daemon's thread and the kernel's: requests,
+ * answers, events, and errors that keep their class and their fields.
+ *
+ * @module
+ */
+import { NetlinkError } from "./errno.ts";
+import { LibraryError } from "./ffi.ts";
+import type { KernelEvent } from "./event.ts";
+import type { LinkSeen } from "./link_object.ts";
+import { NamespaceError } from "./namespace.ts";
+import { TakenError } from "./places.ts";
+import type { Difference, Plan } from "./step.ts";
+
+/** What each request takes and gives. */
+export interface Verbs {
+  /** Enters the node's namespace; the first request. */
+  readonly open: { in: { readonly netns?: string }; out: void };
+  /** Makes a plan true. */
+  readonly apply: { in: Plan; out: void };
+  /** Compares a plan with the kernel. */
+  readonly compare: { in: Plan; out: readonly Difference[] };
+  /** Walks a plan back. */
+  readonly remove: { in: Plan; out: void };
+  /** Waits for every link that is being deleted. */
+  readonly settled: { in: undefined; out: void };
+  /** Lists the node's links. */
+  readonly links: { in: undefined; out: readonly LinkSeen[] };
+  /** Looks at a pod's namespace. */
+  readonly checkNamespace: { in: string; out: { readonly inode: bigint } };
+  /** Ends; the last request. */
+  readonly close: { in: undefined; out: void };
+}
+
+/** The name of a request. */
+export type Verb = keyof Verbs;
+
+/** A request, to the kernel's thread. */
+export type Request = {
+  [V in Verb]: {
+    readonly id: number;
+    readonly verb: V;
+    readonly argument: Verbs[V]["in"];
+  };
+}[Verb];
+
+/** An answer, or events, to the daemon's thread. */
+export type Reply =
+  | { readonly id: number; readonly value: unknown }
+  | { readonly id: number; readonly error: WireError }
+  | { readonly events: readonly KernelEvent[] }
+  | { readonly broken: WireError };
+
+/** An error as plain data. */
+export interface WireError {
+  /** Its class. */
+  readonly name: string;
+  /** Its message. */
+  readonly message: string;
+  /** Its own fields. */
+  readonly fields: Readonly<Record<string, string>>;
+  /** Its cause, when that is an error. */
+  readonly cause?: WireError;
+}
+
+/**
+ * Writes an error as plain data.
+ *
+ * @param error Anything thrown.
+ * @returns What {@linkcode toError} reads.
+ */
+export function fromError(error: unknown): WireError {
+  if (!(error instanceof Error)) {
+    return { name: "Error", message: String(error), fields: {} };
+  }
+  const fields: Record<string, string> = {};
+  for (const [key, value] of Object.entries(error)) {
+    if (typeof value === "string" && key !== "name") fields[key] = value;
+  }
+  const { name, message, cause } = error;
+  return {
+    name,
+    message,
+    fields,
+    ...cause instanceof Error && { cause: fromError(cause) },
+  };
+}
+
+/** Builds an error of a class from its fields. */
+type Build = (
+  fields: Readonly<Record<string, string>>,
+  message: string,
+  options: ErrorOptions,
+) => Error;
+
+/** The classes that cross; every other arrives as a plain `Error`. */
+const CLASSES: Readonly<Record<string, Build>> = {
+  NetlinkError: (fields, _, options) =>
+    new NetlinkError(fields as unknown as NetlinkError, options),
+  NamespaceError: ({ problem, path = "" }, _, options) =>
+    new NamespaceError(problem as NamespaceError["problem"], path, options),
+  TakenError: ({ object = "", seen = "" }, _, options) =>
+    new TakenError(object, seen, options),
+  LibraryError: ({ library = "" }, message, options) =>
+    new LibraryError(library, message, options),
+  RangeError: (_, message, options) => new RangeError(message, options),
+  SyntaxError: (_, message, options) => new SyntaxError(message, options),
+  TypeError: (_, message, options) => new TypeError(message, options),
+};
+
+/**
+ * Reads an error written by {@linkcode fromError}.
+ *
+ * @example The class and the fields are kept
+ * ```ts
+ * import { assertEquals, assertInstanceOf } from "@std/assert";
+ * import { NetlinkError } from "./errno.ts";
+ *
+ * const sent = new NetlinkError({ op: "ip link add a", errno: "EEXIST" });
+ * const error = toError(structuredClone(fromError(sent)));
+ * assertInstanceOf(error, NetlinkError);
+ * assertEquals([error.errno, error.message], ["EEXIST", sent.message]);
+ * ```
+ * @param wire Plain data.
+ * @returns An error of the same class, fields, message and cause.
+ */
+export function toError(wire: WireError): Error {
+  const { name, message, fields, cause } = wire;
+  const options = cause === undefined ? {} : { cause: toError(cause) };
+  const build = CLASSES[name];
+  return build?.(fields, message, options) ?? new Error(message, options);
+}

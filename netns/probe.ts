@@ -1,0 +1,97 @@
+/**
+ * What this process can do with this kernel, as a value: the same one picks
+ * what a node offers and which tests are skipped, each with its reason.
+ *
+ * @module
+ */
+import { NetlinkError } from "./errno.ts";
+import { LibraryError } from "./ffi.ts";
+import { findLinkByName } from "./link.ts";
+import { addLink, addVeth } from "./link_add.ts";
+import {
+  createNamespace,
+  openNamespace,
+  removeNamespace,
+} from "./namespace.ts";
+import { openRoutes, type RouteSocket } from "./socket.ts";
+
+/** Whether something can be done, and if not why. */
+export type Capability =
+  | { readonly can: true }
+  | { readonly can: false; readonly reason: string };
+
+/** The kinds of link that datapaths are made of. */
+export const LINK_KINDS = ["veth", "vlan", "ipvlan", "ifb"] as const;
+
+/** A kind of link. */
+export type LinkKind = (typeof LINK_KINDS)[number];
+
+/** What was found. */
+export interface Probe {
+  /** Network namespaces can be made, entered and removed. */
+  readonly namespaces: Capability;
+  /** Links of each kind can be made. */
+  readonly links: Readonly<Record<LinkKind, Capability>>;
+}
+
+/**
+ * Tries everything once in a namespace of its own, and removes it.
+ *
+ * Effects: a namespace for about 30 ms; the kernel may load modules.
+ *
+ * @param folder Where the namespace is mounted meanwhile.
+ * @returns What can be done.
+ * @throws {NetlinkError} When the kernel refuses for another reason than that it can't or this process mayn't.
+ */
+export function probe(folder = "/run/netns"): Probe {
+  const path = `${folder}/terway-probe-${crypto.randomUUID()}`;
+  const namespaces = attempt(() => createNamespace(path));
+  if (!namespaces.can) {
+    const none = namespaces;
+    return {
+      namespaces,
+      links: { veth: none, vlan: none, ipvlan: none, ifb: none },
+    };
+  }
+  try {
+    using namespace = openNamespace(path);
+    using routes = openRoutes(namespace);
+    return { namespaces, links: probeLinks(routes) };
+  } finally {
+    removeNamespace(path);
+  }
+}
+
+function probeLinks(routes: RouteSocket): Probe["links"] {
+  const end = { name: "probe0", mac: "02:00:00:00:00:01" };
+  const peer = { name: "probe1", mac: "02:00:00:00:00:02" };
+  const veth = attempt(() => addVeth(routes, { ...end, peer }));
+  const parent = findLinkByName(routes, end.name)?.ifIndex;
+  const on = (kind: LinkKind): Capability => {
+    if (parent === undefined) return veth;
+    const name = `probe-${kind}`;
+    return attempt(() => addLink(routes, { name, kind, parent, vlanId: 2 }));
+  };
+  return {
+    veth,
+    ifb: attempt(() => addLink(routes, { name: "probe-ifb", kind: "ifb" })),
+    vlan: on("vlan"),
+    ipvlan: on("ipvlan"),
+  };
+}
+
+const CANNOT: ReadonlySet<string> = new Set(
+  ["EPERM", "EACCES", "EROFS", "EOPNOTSUPP"],
+);
+
+function attempt(work: () => void): Capability {
+  try {
+    work();
+    return { can: true };
+  } catch (error) {
+    const reason = error instanceof LibraryError ||
+      error instanceof NetlinkError && CANNOT.has(error.errno);
+    if (!reason) throw error;
+    return { can: false, reason: error.message };
+  }
+}

@@ -1,0 +1,140 @@
+/**
+ * The kernel's thread: a Worker that does all rtnetlink of the daemon, so that
+ * a slow kernel never stops the daemon's loop. `kernel.ts` is its other end.
+ *
+ * Requests are carried out in the order of their arrival. Deleting a link goes
+ * on beside them; whatever wants a link of the same name waits for its end.
+ *
+ * @module
+ */
+import { applyPlan } from "./apply.ts";
+import { comparePlan } from "./compare.ts";
+import { EventStream } from "./event.ts";
+import { listLinks } from "./link.ts";
+import { type Namespace, openNamespace } from "./namespace.ts";
+import { removePlan } from "./remove.ts";
+import { openRoutes, type RouteSocket } from "./socket.ts";
+import type { Plan } from "./step.ts";
+import { fromError, type Reply, type Request } from "./kernel_wire.ts";
+
+/** A Worker's own global scope; the project's types have a window's. */
+declare const self: {
+  postMessage(message: Reply): void;
+  onmessage: ((event: MessageEvent<Request>) => void) | null;
+  close(): void;
+};
+
+/** The node: its socket and its events. */
+interface Node extends AsyncDisposable {
+  readonly routes: RouteSocket;
+  readonly events: EventStream;
+}
+
+let node: Node | undefined;
+
+/** Deletions under way, by the name of the link. */
+const dying = new Map<string, Promise<void>>();
+
+/** Deletions that the kernel refused and nobody has been told of. */
+let refusals: unknown[] = [];
+
+async function answer(request: Request): Promise<void> {
+  const { id } = request;
+  try {
+    self.postMessage({ id, value: await carryOut(request) });
+    if (request.verb === "close") self.close();
+  } catch (error) {
+    self.postMessage({ id, error: fromError(error) });
+  }
+}
+
+function carryOut(request: Request): unknown {
+  switch (request.verb) {
+    case "open":
+      return open(request.argument.netns);
+    case "close":
+      return close();
+    case "settled":
+      return settled();
+    case "apply":
+      return whenFree(request.argument, applyPlan);
+    case "compare":
+      return whenFree(request.argument, comparePlan);
+    case "remove":
+      return whenFree(request.argument, remove);
+    case "links":
+      return listLinks(opened().routes);
+    case "checkNamespace": {
+      using namespace = openNamespace(request.argument);
+      return { inode: namespace.inode };
+    }
+  }
+}
+
+function open(netns: string | undefined): void {
+  const resources = new AsyncDisposableStack();
+  const namespace: Namespace | undefined = netns === undefined
+    ? undefined
+    : resources.use(openNamespace(netns));
+  const routes = resources.use(openRoutes(namespace));
+  const events = resources.use(new EventStream(namespace));
+  node = {
+    routes,
+    events,
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+  void forward(events);
+}
+
+async function close(): Promise<void> {
+  await Promise.allSettled(dying.values());
+  await node?.[Symbol.asyncDispose]();
+  node = undefined;
+}
+
+async function settled(): Promise<void> {
+  await Promise.allSettled(dying.values());
+  const [first, ...others] = refusals;
+  refusals = [];
+  if (first === undefined) return;
+  throw others.length === 0 ? first : new AggregateError([first, ...others]);
+}
+
+function opened(): Node {
+  if (node === undefined) throw new TypeError("Cannot work before `open`");
+  return node;
+}
+
+/** Works on a plan at once, or when its link has finished dying. */
+function whenFree<T>(
+  plan: Plan,
+  work: (plan: Plan, host: RouteSocket) => T,
+): T | Promise<T> {
+  for (const step of plan.steps) {
+    const death = step.kind === "veth" ? dying.get(step.host.name) : undefined;
+    // Looked at anew afterwards: a request before this one may have begun
+    // another deletion.
+    if (death !== undefined) return death.then(() => whenFree(plan, work));
+  }
+  return work(plan, opened().routes);
+}
+
+function remove(plan: Plan, host: RouteSocket): void {
+  const { link, done } = removePlan(plan, host);
+  if (link === undefined) return;
+  const death = done.catch((error) => void refusals.push(error))
+    .finally(() => dying.delete(link));
+  dying.set(link, death);
+}
+
+async function forward(events: EventStream): Promise<void> {
+  try {
+    for (let batch; (batch = await events.next()) !== undefined;) {
+      self.postMessage({ events: batch });
+    }
+  } catch (error) {
+    self.postMessage({ broken: fromError(error) });
+  }
+}
+
+self.onmessage = ({ data }): void => void answer(data);
