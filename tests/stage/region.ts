@@ -1,0 +1,191 @@
+/**
+ * A stage's cloud with its body: an emulated region, and the VPC that moves
+ * its packets. It answers inside the VPC, where daemons ask, and on this
+ * machine's loopback, for people and tests.
+ *
+ * @module
+ */
+import {
+  type CloudOptions,
+  EmulatedCloud,
+} from "../emulators/alibaba/cloud.ts";
+import { serveMetadata } from "../emulators/alibaba/metadata.ts";
+import type { EniRecord, InstanceRecord } from "../emulators/alibaba/model.ts";
+import { serveAlibaba } from "../emulators/alibaba/serve.ts";
+import { type Fabric, openFabric } from "../fabric.ts";
+import type { StageCloud, StageVSwitch } from "./description.ts";
+
+/** Where metadata answers. Source: ECS page "Instance metadata". */
+export const METADATA_ENDPOINT = "http://100.100.100.200";
+
+/**
+ * Where the API answers inside the VPC: an address of the range that the
+ * service itself uses there. Not port 80: who signs the `Host` header must not
+ * have to know that clients leave that port out.
+ */
+export const API_ENDPOINT = "100.100.0.80:8080";
+
+/** Every vSwitch is a /16 of it. */
+const VPC_CIDR = "10.0.0.0/8";
+
+/** What a region begins with. */
+export interface RegionWish {
+  /** The first part of every namespace's name. */
+  readonly name: string;
+  /** How many zones, each with a vSwitch. */
+  readonly zoneCount: number;
+  /** How many nodes, spread over the zones. */
+  readonly nodeCount: number;
+  /** The nodes' type. */
+  readonly instanceType: string;
+  /** How the cloud behaves. */
+  readonly cloud: CloudOptions;
+}
+
+/** A node of the region, without a daemon as yet. */
+export interface RegionNode {
+  /** Its name. */
+  readonly name: string;
+  /** Its instance. */
+  readonly instance: InstanceRecord;
+  /** The path of its network namespace. */
+  readonly netns: string;
+  /** Its address. */
+  readonly primaryIp: string;
+}
+
+/** A region that is up. */
+export class Region implements AsyncDisposable {
+  /** The cloud's records. */
+  readonly cloud: EmulatedCloud;
+  /** What moves its packets. */
+  readonly fabric: Fabric;
+  /** The nodes, by number. */
+  readonly nodes: readonly RegionNode[];
+  /** What people need to call it. */
+  readonly description: StageCloud;
+  readonly #parts = new AsyncDisposableStack();
+
+  /**
+   * Boots the nodes; see {@linkcode openRegion}.
+   *
+   * @param wish What it begins with.
+   * @param fabric A VPC without machines; the region takes it over.
+   */
+  constructor(wish: RegionWish, fabric: Fabric) {
+    this.fabric = this.#parts.use(fabric);
+    this.cloud = new EmulatedCloud(wish.cloud);
+    const { id: vpcId } = this.cloud.addVpc(VPC_CIDR);
+    const { id: securityGroupId } = this.cloud.addSecurityGroup({ vpcId });
+    const vSwitches = this.#addVSwitches(vpcId, wish.zoneCount);
+    this.cloud.fabric = {
+      attach: (eni, { name }) => inTurn(() => fabric.plug(eni, name)),
+      detach: (eni) => inTurn(() => fabric.unplug(eni.id)),
+      assign: (eni, ips) => inTurn(() => fabric.assign(eni.id, ips)),
+      unassign: (eni, ips) => inTurn(() => fabric.unassign(eni.id, ips)),
+    };
+    this.nodes = Array.from({ length: wish.nodeCount }, (_, at) =>
+      this.#boot({
+        name: `n${at + 1}`,
+        type: wish.instanceType,
+        vSwitch: at % vSwitches.length,
+      }, { vSwitches, securityGroupId }));
+    const key = this.cloud.keys.add();
+    this.description = {
+      endpoint: this.#serve(),
+      region: this.cloud.model.region,
+      accessKeyId: key.id,
+      accessKeySecret: key.secret,
+      vpcId,
+      securityGroupId,
+      vSwitches,
+    };
+  }
+
+  /** Ends the cloud and removes its VPC. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#parts.disposeAsync();
+  }
+
+  #addVSwitches(vpcId: string, count: number): StageVSwitch[] {
+    return Array.from({ length: count }, (_, at) => {
+      const zone = `${this.cloud.model.region}-${"abcdefghijklmnop"[at]}`;
+      const cidr = `10.${at + 1}.0.0/16`;
+      const { id } = this.cloud.addVSwitch({ vpcId, zone, cidr });
+      this.fabric.addVSwitch(cidr);
+      return { id, zone, cidr };
+    });
+  }
+
+  #boot(
+    wish: { name: string; type: string; vSwitch: number },
+    inside: { vSwitches: readonly StageVSwitch[]; securityGroupId: string },
+  ): RegionNode {
+    const { name, type } = wish;
+    const vSwitch = inside.vSwitches[wish.vSwitch];
+    if (vSwitch === undefined) throw new Error("Cannot boot without a vSwitch");
+    const instance = this.cloud.addInstance({
+      name,
+      type,
+      vSwitchId: vSwitch.id,
+      securityGroupIds: [inside.securityGroupId],
+    });
+    const card = this.#eni(instance.primaryEniId);
+    const subnet = vSwitch.cidr;
+    const { netns } = this.fabric.addMachine({ name, card, subnet });
+    return { name, instance, netns, primaryIp: card.primaryIp };
+  }
+
+  /** Serves inside and outside. Gives the endpoint on this machine. */
+  #serve(): string {
+    const { cloud, fabric } = this;
+    const inside = (url: URL) => ({
+      serve: (handler: Deno.ServeHandler<Deno.NetAddr>) =>
+        fabric.serve(
+          { hostname: url.hostname, port: Number(url.port || 80) },
+          handler,
+        ),
+    });
+    const resolve = (from: Deno.NetAddr) => this.#ownerOf(from.hostname);
+    const fronts = [
+      serveAlibaba(cloud),
+      serveAlibaba(cloud, inside(new URL(`http://${API_ENDPOINT}`))),
+      serveMetadata(cloud, { resolve }, inside(new URL(METADATA_ENDPOINT))),
+    ];
+    for (const front of fronts) this.#parts.defer(() => front.close());
+    this.#parts.defer(() => cloud.close());
+    return fronts[0]?.endpoint ?? "";
+  }
+
+  /** Finds the instance that an address is of. */
+  #ownerOf(ip: string): string | undefined {
+    for (const eni of this.cloud.model.enis.values()) {
+      if (eni.ips.includes(ip)) return eni.instanceId;
+    }
+  }
+
+  #eni(id: string): EniRecord {
+    const eni = this.cloud.model.enis.get(id);
+    if (eni === undefined) throw new Error(`Cannot find ${id} in the cloud`);
+    return eni;
+  }
+}
+
+/**
+ * Opens a region: its nodes are booted, nothing runs on them.
+ *
+ * @param wish What it begins with.
+ * @returns The region.
+ */
+export async function openRegion(wish: RegionWish): Promise<Region> {
+  await using parts = new AsyncDisposableStack();
+  const fabric = parts.use(await openFabric({ name: wish.name }));
+  const region = new Region(wish, fabric);
+  parts.move();
+  return region;
+}
+
+/** Makes a promise of what the kernel does at once, refusals included. */
+function inTurn(work: () => unknown): Promise<void> {
+  return Promise.resolve().then(() => void work());
+}
