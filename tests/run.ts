@@ -1,0 +1,135 @@
+/**
+ * `deno task test`: everything, from a machine that has Deno and nothing else.
+ *
+ * Installs the packages that the tests need, builds the launcher and the
+ * executable so that the suites run them, runs all tests and examples, and
+ * ends with one line: `N passed, N failed`, or `…, N skipped`.
+ *
+ * @module
+ */
+import {
+  ensurePackages,
+  LAUNCHER_PACKAGES,
+  NETWORK_PACKAGES,
+} from "./packages.ts";
+
+const ROOT: string = new URL("../", import.meta.url).pathname;
+
+/**
+ * Tests of a whole machine: they measure time, or look for what is left over.
+ * They run one file after another, and nothing beside them.
+ */
+const ALONE = ["tests/fabric", "tests/stage", "tests/demo", "tests/cluster"];
+
+/** deploy/compile.ts: no base binary can be had here. */
+const EXIT_NO_BASE = 3;
+
+/** What a run of tests came to. */
+interface Count {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+async function main(): Promise<number> {
+  await prepare();
+  const executable = await compile();
+  const env = { ...executable.env, NO_COLOR: "1" };
+  const [together, alone] = await findTests();
+  const counts = [
+    executable.count,
+    await test(together, env),
+    await test(alone, env),
+  ];
+  const total = counts.reduce((sum, count) => ({
+    passed: sum.passed + count.passed,
+    failed: sum.failed + count.failed,
+    skipped: sum.skipped + count.skipped,
+  }));
+  const skipped = total.skipped === 0 ? "" : `, ${total.skipped} skipped`;
+  say(`${total.passed} passed, ${total.failed} failed${skipped}`);
+  return total.failed === 0 && total.passed > 0 ? 0 : 1;
+}
+
+/** Without a package its tests fail or are skipped, each saying why. */
+async function prepare(): Promise<void> {
+  const yes = Deno.args.includes("--yes");
+  const wanted = [...NETWORK_PACKAGES, ...LAUNCHER_PACKAGES];
+  await ensurePackages(wanted, { yes, say });
+}
+
+async function compile(): Promise<{
+  readonly env: Readonly<Record<string, string>>;
+  readonly count: Count;
+}> {
+  const { code } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "deploy/compile.ts"],
+    cwd: ROOT,
+  }).spawn().status;
+  const none = { passed: 0, failed: 0, skipped: 0 };
+  if (code === 0) return { env: { TERWAY_COMPILED: "1" }, count: none };
+  if (code === EXIT_NO_BASE) {
+    say("skipped: the executable's own tests, for want of a base binary");
+    return { env: {}, count: none };
+  }
+  say("FAILED: deno task compile");
+  return { env: {}, count: { ...none, failed: 1 } };
+}
+
+/**
+ * Arguments of the two runs. Folders are given, and what isn't wanted is left
+ * out: a file that is given is run even when it holds no test.
+ */
+async function findTests(): Promise<readonly [string[], string[]]> {
+  const folders = ["deploy", "k8s", "modes", "netns", "pool", "tests"];
+  const entries = (await Array.fromAsync(Deno.readDir(`${ROOT}tests`)))
+    .map(({ name }) => `tests/${name}`).sort();
+  const isAlone = (path: string): boolean =>
+    ALONE.some((prefix) => path.startsWith(prefix));
+  const without = (paths: readonly string[]): string =>
+    `--ignore=${paths.join()}`;
+  return [
+    ["--parallel", ...folders, without(entries.filter(isAlone))],
+    ["tests", without(entries.filter((path) => !isAlone(path)))],
+  ];
+}
+
+async function test(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<Count> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["test", "-A", "--doc", "--permit-no-files", ...args],
+    cwd: ROOT,
+    env: { ...env },
+    stdout: "piped",
+  }).spawn();
+  let summary = "";
+  for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+    Deno.stdout.writeSync(new TextEncoder().encode(text));
+    // The summary is the last line; only the end is kept.
+    summary = (summary + text).slice(-500);
+  }
+  const { success } = await child.status;
+  return countOf(summary, success);
+}
+
+/** A run that dies without a summary, or fails beside its tests, failed. */
+function countOf(summary: string, success: boolean): Count {
+  const line =
+    summary.split("\n").findLast((text) => /^(ok|FAILED) \| /.test(text)) ?? "";
+  const number = (word: string): number =>
+    Number(new RegExp(`(\\d+) ${word}`).exec(line)?.[1] ?? 0);
+  const failed = number("failed");
+  return {
+    passed: number("passed"),
+    failed: success ? failed : Math.max(failed, 1),
+    skipped: number("ignored"),
+  };
+}
+
+function say(line: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
+}
+
+if (import.meta.main) Deno.exit(await main());
