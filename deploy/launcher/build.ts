@@ -66,10 +66,17 @@ export async function buildLauncher(): Promise<Build> {
  * The folder for what is built and can be built again.
  *
  * @returns An absolute path.
+ * @throws {Error} When the environment names none.
  */
 export function cacheFolder(): string {
+  const home = Deno.env.get("HOME");
   const base = Deno.env.get("XDG_CACHE_HOME") ??
-    `${Deno.env.get("HOME") ?? "/root"}/.cache`;
+    (home === undefined ? undefined : `${home}/.cache`);
+  if (base === undefined) {
+    throw new Error(
+      "Cannot keep a build as neither HOME nor XDG_CACHE_HOME is set",
+    );
+  }
   return `${base}/terway`;
 }
 
