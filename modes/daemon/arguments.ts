@@ -16,6 +16,7 @@ export const USAGE: string =
   --state-dir DIR     journal and tombstones    [/var/lib/terway]
   --daemon-mode MODE  ENIMultiIP                [ENIMultiIP]
   --log-level LEVEL   ${LOG_LEVELS.join(", ")} [info]
+  --add-deadline S    how long an ADD waits for an address, in seconds [60]
   --drain             give every ENI back that terway made, and end
   --help              this text
 
@@ -33,6 +34,8 @@ export interface DaemonArguments {
   readonly stateDir: string;
   /** How much is logged. */
   readonly logLevel: LogLevel;
+  /** How long an ADD waits for an address before the runtime comes again. */
+  readonly addDeadlineMs: number;
   /** Whether to empty the pool and end. */
   readonly drain: boolean;
   /** Whether only the usage is wanted. */
@@ -49,7 +52,14 @@ export interface DaemonArguments {
 export function readArguments(args: readonly string[]): DaemonArguments {
   const problems: string[] = [];
   const flags = parseArgs([...args], {
-    string: ["config", "socket", "state-dir", "log-level", "daemon-mode"],
+    string: [
+      "config",
+      "socket",
+      "state-dir",
+      "log-level",
+      "daemon-mode",
+      "add-deadline",
+    ],
     boolean: ["drain", "help"],
     default: {
       config: "/etc/eni/eni.conf",
@@ -57,6 +67,7 @@ export function readArguments(args: readonly string[]): DaemonArguments {
       "state-dir": "/var/lib/terway",
       "log-level": "info",
       "daemon-mode": "ENIMultiIP",
+      "add-deadline": "60",
     },
     unknown: (arg) => {
       problems.push(`${arg} is not known`);
@@ -76,6 +87,15 @@ export function readArguments(args: readonly string[]): DaemonArguments {
       `--daemon-mode must be ENIMultiIP: it is "${flags["daemon-mode"]}"`,
     );
   }
+  const addDeadlineMs = Number(flags["add-deadline"]) * 1000;
+  // Above, the relay's own patience would end first.
+  if (!(addDeadlineMs >= 100 && addDeadlineMs <= 60_000)) {
+    problems.push(
+      `--add-deadline must be 0.1 to 60 seconds: it is "${
+        flags["add-deadline"]
+      }"`,
+    );
+  }
   for (const name of ["config", "socket", "state-dir"] as const) {
     if (flags[name] === "") problems.push(`--${name} must not be empty`);
   }
@@ -85,6 +105,7 @@ export function readArguments(args: readonly string[]): DaemonArguments {
     socket: flags.socket,
     stateDir: flags["state-dir"],
     logLevel: logLevel ?? "info",
+    addDeadlineMs,
     drain: flags.drain,
     help: flags.help,
   };

@@ -42,14 +42,13 @@ export interface DispatchParts {
   readonly attacher: Attacher;
   /** Says whether an ADD could be served now: nothing, or why not. */
   readonly notReady: () => string | undefined;
+  /** How long an ADD may take before the runtime is told to come again. */
+  readonly addDeadlineMs: number;
   /** Serves operators. */
   readonly commands: OperatorCommands;
   /** Where failures are told. */
   readonly log: Log;
 }
-
-/** How long an ADD waits for the pool before the runtime is told to come again. */
-const ADD_DEADLINE_MS = 60_000;
 
 /**
  * Serves one request; whatever goes wrong becomes an error's document.
@@ -118,11 +117,11 @@ async function serveVerb(
 }
 
 async function serveAdd(
-  { attacher, log }: DispatchParts,
+  { attacher, addDeadlineMs, log }: DispatchParts,
   request: SandboxRequest,
   gone: AbortSignal,
 ): Promise<Served> {
-  const deadline = AbortSignal.timeout(ADD_DEADLINE_MS);
+  const deadline = AbortSignal.timeout(addDeadlineMs);
   const startMs = performance.now();
   const { attachment, fresh } = await attacher.add(
     request,

@@ -142,10 +142,11 @@ async function serveUntilTold(
     keeper.status().mode === "serving"
       ? undefined
       : `the pool of this node is ${keeper.status().mode}`;
+  const { addDeadlineMs } = options;
+  const dispatching = { attacher, notReady, addDeadlineMs, commands, log };
   const server = serve({
     path: options.socket,
-    handle: (request, gone) =>
-      dispatch({ attacher, notReady, commands, log }, request, gone),
+    handle: (request, gone) => dispatch(dispatching, request, gone),
     log,
   });
   log.info("serving", { socket: options.socket });
