@@ -1,0 +1,35 @@
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { readArguments } from "./arguments.ts";
+
+Deno.test("readArguments() fills defaults", () => {
+  assertEquals(readArguments([]), {
+    config: "/etc/eni/eni.conf",
+    socket: "/run/terway/terway.sock",
+    stateDir: "/var/lib/terway",
+    logLevel: "info",
+    addDeadlineMs: 60_000,
+    drain: false,
+    help: false,
+  });
+});
+
+Deno.test("readArguments() tells every problem at once", () => {
+  const error = assertThrows(
+    () =>
+      readArguments([
+        "extra",
+        "--nosuch",
+        "--log-level=loud",
+        "--daemon-mode",
+        "VPC",
+        "--add-deadline=99",
+        "--socket=",
+      ]),
+    SyntaxError,
+  );
+  for (
+    const part of ["--nosuch", "extra", "loud", "VPC", '"99"', "--socket"]
+  ) {
+    assertStringIncludes(error.message, part);
+  }
+});
