@@ -167,6 +167,7 @@ function newEni(
     intent: call.intent,
     unsure: false,
     card: undefined,
+    wasAttached: false,
     slots: new Map(),
     assign: undefined,
     assignFromMs: 0,

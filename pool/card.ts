@@ -30,12 +30,31 @@ export function entered(
   return {
     ...eni,
     phase,
+    wasAttached: eni.wasAttached || phase === "preparing",
     sinceMs: times.nowMs,
     notBeforeMs: times.notBeforeMs,
     failureCount: 0,
     problem: undefined,
     missingSinceMs: undefined,
   };
+}
+
+/**
+ * Gives a card whose attach or detach failed in a way that doesn't tell whether
+ * it happened: it is looked at, and the failure is remembered until then.
+ *
+ * @param eni The card, with its failure.
+ * @param phase Where it would be had the call worked.
+ * @param times The time, and when it is looked at.
+ * @returns The card in that phase.
+ */
+export function suspended(
+  eni: PooledEni,
+  phase: "attaching" | "detaching",
+  times: { nowMs: number; notBeforeMs: number },
+): PooledEni {
+  const { failureCount, problem } = eni;
+  return { ...entered(eni, phase, times), failureCount, problem };
 }
 
 /**
@@ -59,7 +78,8 @@ export function withoutEni(state: PoolState, eni: PooledEni): PoolState {
     enis: withEntry(state.enis, eni.key, undefined),
     goneAtCall: state.nextCallId,
     rests: withEntry(state.rests, eni.intent.vSwitchId, undefined),
-    full: undefined,
+    // One that never got a place leaves none.
+    full: eni.wasAttached ? undefined : state.full,
   };
 }
 

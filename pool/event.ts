@@ -149,3 +149,16 @@ export type EventOf<K extends PoolEvent["kind"]> = Extract<
   PoolEvent,
   { kind: K }
 >;
+
+/**
+ * Tells whether nobody knows if the cloud did it.
+ *
+ * @param problem The failure.
+ * @returns True when an answer is missing or makes no sense, or the cloud is
+ * still busy with an earlier attempt.
+ */
+export function isUnsure(problem: Problem): boolean {
+  if (problem.kind === "timeout" || problem.kind === "transient") return true;
+  // Source: ECS "Public error codes", IdempotentProcessing.
+  return problem.kind === "conflict" && problem.call === "create";
+}

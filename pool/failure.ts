@@ -9,9 +9,14 @@
  * @module
  */
 import { eniKeyOf } from "./begin.ts";
-import { entered, hasLease, withoutEni } from "./card.ts";
+import { entered, hasLease, suspended, withoutEni } from "./card.ts";
 import { invariant } from "./error.ts";
-import type { EventOf, OpenCall, Problem } from "./event.ts";
+import {
+  type EventOf,
+  isUnsure,
+  type OpenCall,
+  type Problem,
+} from "./event.ts";
 import {
   backoffMs,
   FULL_MAX_MS,
@@ -48,16 +53,6 @@ export function failed(state: PoolState, event: EventOf<"failed">): PoolState {
   if (key === undefined) return held;
   const eni = { ...eniOf(held, key), changedAtCall: state.nextCallId };
   return settled(held, paused(eni, event), call, event);
-}
-
-/**
- * Tells whether nobody knows if the cloud did it.
- *
- * @param problem The failure.
- * @returns True when an answer is missing or makes no sense.
- */
-export function isUnsure(problem: Problem): boolean {
-  return problem.kind === "timeout" || problem.kind === "transient";
 }
 
 /**
@@ -101,8 +96,8 @@ function gateMs(
       return nowMs + backoffMs(failureCount, chance);
     case "invalid":
     case "notFound":
-    case "conflict":
       return isAboutMany ? nowMs + REFUSED_MS : undefined;
+    case "conflict":
     case "quota":
     case "exhausted":
     case "host":
@@ -166,7 +161,7 @@ function settled(
       return withEni(state, settledUnassign(eni, call, problem, nowMs));
     case "attach":
       if (mayHaveHappened) {
-        return withEni(state, entered(eni, "attaching", soon));
+        return withEni(state, suspended(eni, "attaching", soon));
       }
       if (problem.kind === "quota" && !hasLease(eni)) {
         return withEni(state, entered(eni, "deleting", soon));
@@ -174,7 +169,7 @@ function settled(
       return withEni(state, eni);
     case "detach":
       if (!mayHaveHappened) return withEni(state, eni);
-      return withEni(state, entered(eni, "detaching", soon));
+      return withEni(state, suspended(eni, "detaching", soon));
     case "delete":
       if (problem.kind === "notFound") return withoutEni(state, eni);
       return withEni(state, eni);

@@ -10,7 +10,7 @@ import type { Ip } from "../netns/ip.ts";
 import { isBusy } from "./begin.ts";
 import { entered, hasLease, known, withAddresses, withoutEni } from "./card.ts";
 import type { Eni, EniStatus } from "./cloud.ts";
-import type { Answer, OpenCall } from "./event.ts";
+import { type Answer, isUnsure, type OpenCall } from "./event.ts";
 import { JOINING_MS, MISSING_MS, POLL_MS, UNMOVED_MS } from "./limits.ts";
 import { INTENT_TAG } from "./tags.ts";
 import {
@@ -151,12 +151,15 @@ function nextPhase(
 ): EniPhase {
   const place = PLACES[status];
   const heldMs = nowMs - eni.sinceMs;
+  // A call that got no answer may be repeated at once; one that did takes time.
+  const isUnmoved = heldMs >= UNMOVED_MS ||
+    (eni.problem !== undefined && isUnsure(eni.problem));
   switch (eni.phase) {
     case "created":
       return joining(eni, place);
     case "attaching":
       if (place === "attached") return "preparing";
-      if (place === "free" && heldMs >= UNMOVED_MS) return "created";
+      if (place === "free" && isUnmoved) return "created";
       if (place === "dead" && !hasLease(eni)) return "deleting";
       return heldMs >= JOINING_MS && !hasLease(eni) ? "retired" : "attaching";
     case "preparing":
@@ -164,7 +167,7 @@ function nextPhase(
       return place === "attached" ? eni.phase : joining(eni, place);
     case "detaching":
       if (place === "free" || place === "dead") return "deleting";
-      if (place === "attached" && heldMs >= UNMOVED_MS) return "retired";
+      if (place === "attached" && isUnmoved) return "retired";
       return "detaching";
     default:
       return eni.phase;

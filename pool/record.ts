@@ -265,6 +265,7 @@ function restoreEni(
     intent,
     unsure: true,
     card,
+    wasAttached: record.phase !== "created",
     slots: slots ?? new Map(),
     assign: assign && { ...assign, unsure: true },
     assignFromMs: 0,

@@ -124,6 +124,8 @@ export interface PooledEni {
   readonly unsure: boolean;
   /** What the cloud calls it; undefined while it is being created. */
   readonly card: Card | undefined;
+  /** Whether it was attached once, as far as is known. */
+  readonly wasAttached: boolean;
   /** Its addresses; the primary one comes first. */
   readonly slots: ReadonlyMap<Ip, Slot>;
   /** Addresses under way. */

@@ -5,8 +5,12 @@
  */
 import type { Ip } from "../netns/ip.ts";
 import { eniKeyOf } from "./begin.ts";
-import type { EventOf, PoolEvent, Problem } from "./event.ts";
-import { isUnsure } from "./failure.ts";
+import {
+  type EventOf,
+  isUnsure,
+  type PoolEvent,
+  type Problem,
+} from "./event.ts";
 import type { PoolNews } from "./news.ts";
 import type { PooledEni, PoolState } from "./state.ts";
 

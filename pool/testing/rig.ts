@@ -1,0 +1,244 @@
+/**
+ * A node to try the keeper on: an emulated region, a journal, virtual time.
+ *
+ * @module
+ */
+import { openDirect } from "../../tests/emulators/alibaba/direct.ts";
+import type { CloudOptions } from "../../tests/emulators/alibaba/cloud.ts";
+import { buildStand, type Stand } from "../../tests/emulators/alibaba/stand.ts";
+import type { Cloud } from "../cloud.ts";
+import type { ClaimWish, HostEni, Keeper, PoolHost } from "../contract.ts";
+import type { CallKind } from "../event.ts";
+import { type Journal, openJournal } from "../journal.ts";
+import { openKeeper } from "../keeper.ts";
+import { type PoolLimits, poolLimits } from "../limits.ts";
+import type { PoolNews } from "../news.ts";
+import type { Lease, OwnerKey } from "../state.ts";
+import { SimClock } from "./sim_clock.ts";
+
+/** How a rig shall be; by default as {@linkcode Stand} says, and no stock. */
+export interface RigOptions {
+  /** How the region shall be. */
+  readonly cloud?: CloudOptions;
+  /** @default {0} */
+  readonly minIdle?: number;
+  /** @default {5} */
+  readonly maxIdle?: number;
+  /** @default {3} */
+  readonly eniCount?: number;
+  /** @default {6} */
+  readonly addressesPerEni?: number;
+  /** Names of the stand's vSwitches. @default {["vSwitchId"]} */
+  readonly vSwitches?: readonly ("vSwitchId" | "smallVSwitchId")[];
+}
+
+/** The kernel side that remembers what was asked of it. */
+export class MemoryHost implements PoolHost {
+  /** Cards that are set up. */
+  readonly prepared: Set<string> = new Set();
+  /** How often. */
+  prepareCount: number = 0;
+  /** Thrown by `prepare` when set. */
+  failure: Error | undefined;
+
+  /** {@inheritDoc PoolHost.prepare} */
+  prepare(eni: HostEni): Promise<void> {
+    if (this.failure !== undefined) return Promise.reject(this.failure);
+    this.prepared.add(eni.id);
+    this.prepareCount++;
+    return Promise.resolve();
+  }
+
+  /** {@inheritDoc PoolHost.retire} */
+  retire(eni: HostEni): Promise<void> {
+    this.prepared.delete(eni.id);
+    return Promise.resolve();
+  }
+}
+
+/** A node, its region and its keeper. */
+export class Rig {
+  /** Virtual time. */
+  readonly clock: SimClock = new SimClock();
+  /** The region. */
+  readonly stand: Stand;
+  /** The region as the pool sees it. */
+  readonly cloud: Cloud;
+  /** The pool's bounds. */
+  readonly limits: PoolLimits;
+  /** The kernel side. */
+  readonly host: MemoryHost = new MemoryHost();
+  /** What the keeper told. */
+  readonly news: PoolNews[] = [];
+  /** Calls that were made, in order. */
+  readonly calls: string[] = [];
+  /** Survives a restart of the keeper. */
+  readonly journal: Journal;
+  /** The keeper at work. */
+  keeper: Keeper;
+  #tokens = 0;
+
+  /**
+   * Builds one; its keeper isn't started.
+   *
+   * @param options How it shall be.
+   */
+  constructor(options: RigOptions = {}) {
+    const { eniCount = 3, addressesPerEni = 6 } = options;
+    this.stand = buildStand({
+      clock: this.clock,
+      replyMs: 100,
+      attachMs: 2_000,
+      detachMs: 2_000,
+      ...options.cloud,
+    });
+    const before = this.stand.cloud.before;
+    this.stand.cloud.before = (call) => {
+      this.calls.push(call.action);
+      return before(call);
+    };
+    this.cloud = openDirect(this.stand.cloud);
+    const names = options.vSwitches ?? ["vSwitchId"];
+    this.limits = poolLimits({
+      instance: { eniCount, ipv4PerEniCount: addressesPerEni },
+      vSwitches: names.map((name) => ({
+        id: this.stand[name],
+        cidr: name === "vSwitchId" ? "10.0.1.0/24" : "10.0.2.0/29",
+      })),
+      minIdle: options.minIdle ?? 0,
+      maxIdle: options.maxIdle ?? 5,
+    });
+    const { instanceId } = this.stand;
+    this.journal = openJournal(":memory:", { instanceId });
+    this.keeper = this.open();
+  }
+
+  /**
+   * Makes another keeper, as a restart does.
+   *
+   * @param parts What it gets instead of the rig's own.
+   * @returns The keeper; `keeper` isn't changed.
+   */
+  open(parts: { journal?: Journal; cloud?: Cloud } = {}): Keeper {
+    const { instanceId, securityGroupId } = this.stand;
+    return openKeeper({
+      cloud: parts.cloud ?? this.cloud,
+      journal: parts.journal ?? this.journal,
+      config: {
+        instanceId,
+        clusterId: "c1",
+        primaryMac: this.primaryMac,
+        securityGroupIds: [securityGroupId],
+      },
+      limits: this.limits,
+      host: this.host,
+      clock: this.clock,
+      chance: () => 0.5,
+      token: () => `token-${++this.#tokens}`,
+      onNews: (news) => this.news.push(news),
+    });
+  }
+
+  /** The MAC of the node's primary card. */
+  get primaryMac(): string {
+    const { model } = this.stand.cloud;
+    const id = model.instances.get(this.stand.instanceId)?.primaryEniId ?? "";
+    return model.enis.get(id)?.mac ?? "";
+  }
+
+  /** Starts the keeper. */
+  async start(): Promise<void> {
+    await this.within(this.keeper.start(this.deadline(60_000)), 60_000);
+  }
+
+  /** Stops the keeper and begins another on the same journal. */
+  async restart(): Promise<void> {
+    await this.keeper.stop();
+    this.keeper = this.open();
+    await this.start();
+  }
+
+  /** Claims; settles when the promise does. */
+  claim(ownerKey: OwnerKey, withinMs: number = 60_000): Promise<Lease> {
+    return this.keeper.claim(wishFor(ownerKey), this.deadline(withinMs));
+  }
+
+  /** Claims and moves time on until there is a lease. */
+  async lease(ownerKey: OwnerKey): Promise<Lease> {
+    return await this.within(this.claim(ownerKey), 61_000);
+  }
+
+  /** Empties the pool, and moves time on until it is. */
+  async drain(): Promise<void> {
+    await this.within(this.keeper.drain(this.deadline(600_000)), 600_000);
+  }
+
+  /** Waits for a promise while time moves on. */
+  async within<T>(work: Promise<T>, withinMs: number): Promise<T> {
+    let isOver = false;
+    const over = () => {
+      isOver = true;
+    };
+    work.then(over, over);
+    await this.clock.until(() => isOver, withinMs + 1);
+    return await work;
+  }
+
+  /** A signal that ends with virtual time. */
+  deadline(withinMs: number): AbortSignal {
+    const controller = new AbortController();
+    this.clock.after(withinMs, () => {
+      controller.abort(new DOMException("too late", "TimeoutError"));
+    });
+    return controller.signal;
+  }
+
+  /** Counts the calls of an API since the rig was built. */
+  countOf(action: string): number {
+    return this.calls.filter((call) => call === action).length;
+  }
+
+  /** The news of one kind. */
+  newsOf<K extends PoolNews["kind"]>(
+    kind: K,
+  ): readonly Extract<PoolNews, { kind: K }>[] {
+    return this.news.filter((one): one is Extract<PoolNews, { kind: K }> =>
+      one.kind === kind
+    );
+  }
+
+  /** Calls in flight, by what the keeper says. */
+  get openCalls(): readonly CallKind[] {
+    return this.keeper.status().calls.map(({ kind }) => kind);
+  }
+
+  /** The secondary cards in the region, by id. */
+  get cloudEnis(): readonly { id: string; state: string; ips: number }[] {
+    return [...this.stand.cloud.model.enis.values()]
+      .filter(({ type }) => type !== "Primary")
+      .map(({ id, state, ips }) => ({ id, state, ips: ips.length }));
+  }
+
+  /** Ends everything. */
+  async close(): Promise<void> {
+    await this.keeper.stop();
+    this.journal.close();
+    await this.stand.cloud.close();
+  }
+}
+
+/**
+ * A wish whose attachment tells what it was made of.
+ *
+ * @param ownerKey For whom.
+ * @returns The wish.
+ */
+export function wishFor(ownerKey: OwnerKey): ClaimWish {
+  return {
+    ownerKey,
+    attach: ({ ip, eni }) => ({
+      recipe: "test/1",
+      attachment: { ownerKey, ip, eniId: eni.id, mac: eni.mac },
+    }),
+  };
+}
