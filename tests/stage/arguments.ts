@@ -25,7 +25,8 @@ export type Command =
       /** A file with keys of eni_conf that win over the stage's own. */
       readonly config?: string;
     })
-    | { readonly name: "down" | "status" | "pod ls" }
+    | { readonly name: "down" | "status" }
+    | { readonly name: "pod ls" }
     | {
       readonly name: "pod add";
       readonly pod: string;
@@ -48,6 +49,12 @@ export type Command =
     /** The stage's folder, absolute. */
     readonly dir: string;
   };
+
+/** What is done to pods. */
+export type PodCommand = Extract<Command, { name: `pod ${string}` }>;
+
+/** What begins a stage. */
+export type UpCommand = Extract<Command, { name: "up" | "serve" }>;
 
 /** What `deno task stage` says about itself. */
 export const USAGE: string =

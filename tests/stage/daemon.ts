@@ -103,13 +103,18 @@ export async function startDaemon(wish: DaemonWish): Promise<Daemon> {
  * Waits until a daemon serves pods.
  *
  * @param daemon The daemon.
+ * @param signal Gives it up.
  * @throws {StageError} When it ends instead, with the end of its log.
  */
-export async function untilReady(daemon: Daemon): Promise<void> {
+export async function untilReady(
+  daemon: Daemon,
+  signal?: AbortSignal,
+): Promise<void> {
   const deadline = AbortSignal.timeout(READY_DEADLINE_MS);
   let status: Deno.CommandStatus | undefined;
   daemon.ended.then((ended) => status = ended);
   while (!await isServing(daemon.node.socket, deadline)) {
+    signal?.throwIfAborted();
     if (status !== undefined || deadline.aborted) {
       const why = status === undefined
         ? "isn't ready in time"

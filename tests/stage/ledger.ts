@@ -34,13 +34,7 @@ export interface LedgerEntry extends ProcessId {
  * @throws {StageError} When something else is in it.
  */
 export async function claimDir(dir: string): Promise<void> {
-  await Deno.mkdir(dir, { recursive: true, mode: 0o700 });
-  for await (const { name } of Deno.readDir(dir)) {
-    if (name === LEDGER) throw alreadyThere(dir);
-    if (name !== SERVER_LOG) {
-      throw new StageError(`Cannot use ${dir}: it isn't empty, it has ${name}`);
-    }
-  }
+  await demandFree(dir);
   try {
     await Deno.writeTextFile(join(dir, LEDGER), "", { createNew: true });
   } catch (error) {
@@ -48,6 +42,22 @@ export async function claimDir(dir: string): Promise<void> {
     throw alreadyThere(dir);
   }
   await Deno.mkdir(join(dir, "pods"));
+}
+
+/**
+ * Makes a folder if need be, and sees to it that a stage can live there.
+ *
+ * @param dir The folder, absolute.
+ * @throws {StageError} When something else is in it.
+ */
+export async function demandFree(dir: string): Promise<void> {
+  await Deno.mkdir(dir, { recursive: true, mode: 0o700 });
+  const names = (await Array.fromAsync(Deno.readDir(dir)))
+    .map(({ name }) => name);
+  if (names.includes(LEDGER)) throw alreadyThere(dir);
+  const other = names.find((name) => name !== SERVER_LOG);
+  if (other === undefined) return;
+  throw new StageError(`Cannot use ${dir}: it isn't empty, it has ${other}`);
 }
 
 /**
@@ -114,7 +124,7 @@ export async function sweepUp(dir: string): Promise<void> {
 
 function alreadyThere(dir: string): StageError {
   return new StageError(
-    `Cannot begin a stage in ${dir}: there is one; end it with ` +
-      "`deno task stage down`, or take another --dir",
+    `Cannot begin a stage in ${dir}: there is one; end it by ` +
+      `\`deno task stage down --dir ${dir}\`, or take another --dir`,
   );
 }

@@ -19,16 +19,20 @@ import { callPlugin, type CniResult, type Sandbox } from "./plugin.ts";
 import { bringLoopbackUp } from "../fabric/kernel.ts";
 import { netnsPath } from "../fabric/netns_dir.ts";
 
-/** A pod. */
-export interface Pod {
+/** A pod that was begun: how far it came isn't known. */
+export interface BegunPod {
   /** Its name, one of a kind on the stage. */
   readonly name: string;
   /** The node that it is on. */
   readonly node: string;
-  /** Its address. */
-  readonly ip: string;
   /** Its sandbox. */
   readonly sandbox: Sandbox;
+}
+
+/** A pod. */
+export interface Pod extends BegunPod {
+  /** Its address. */
+  readonly ip: string;
   /** What ADD answered. */
   readonly result: CniResult;
   /** How long ADD took. */
@@ -51,6 +55,7 @@ const POD_NAME = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
  *
  * @param host The stage.
  * @param wish The pod's name and its node's.
+ * @param signal Gives it up.
  * @returns The pod.
  * @throws {StageError} When the name is taken or illegal, or the node unknown.
  * @throws {PluginError} When ADD fails; then nothing of the pod is left.
@@ -58,6 +63,7 @@ const POD_NAME = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 export async function addPod(
   host: PodHost,
   wish: { name: string; node: string },
+  signal?: AbortSignal,
 ): Promise<Pod> {
   if (!POD_NAME.test(wish.name)) {
     throw new StageError(
@@ -79,7 +85,12 @@ export async function addPod(
   try {
     createNamespace(netns);
     bringLoopbackUp(netns);
-    const answer = await callPlugin({ verb: "ADD", node, sandbox });
+    const answer = await callPlugin({
+      verb: "ADD",
+      node,
+      sandbox,
+      ...(signal === undefined ? {} : { signal }),
+    });
     const result: CniResult = JSON.parse(answer.stdout);
     const ip = result.ips[0]?.address.split("/")[0] ?? "";
     const pod: Pod = { ...wish, ip, sandbox, result, addMs: answer.tookMs };
@@ -129,7 +140,7 @@ export async function checkPod(host: PodHost, name: string): Promise<void> {
     verb: "CHECK",
     node: findNode(host.description, pod.node),
     sandbox: pod.sandbox,
-    prevResult: pod.result,
+    ...(pod.result === undefined ? {} : { prevResult: pod.result }),
   });
 }
 
@@ -139,7 +150,9 @@ export async function checkPod(host: PodHost, name: string): Promise<void> {
  * @param host The stage.
  * @returns The pods, by name; those half made or half removed too.
  */
-export async function listPods(host: PodHost): Promise<Pod[]> {
+export async function listPods(
+  host: PodHost,
+): Promise<(BegunPod & Partial<Pod>)[]> {
   const names: string[] = [];
   for await (const entry of Deno.readDir(join(host.dir, "pods"))) {
     if (entry.name.endsWith(".json")) names.push(entry.name.slice(0, -5));
@@ -155,7 +168,10 @@ export async function listPods(host: PodHost): Promise<Pod[]> {
  * @returns The pod.
  * @throws {StageError} When there is no such pod.
  */
-export async function readPod(host: PodHost, name: string): Promise<Pod> {
+export async function readPod(
+  host: PodHost,
+  name: string,
+): Promise<BegunPod & Partial<Pod>> {
   try {
     return JSON.parse(await Deno.readTextFile(podFile(host, name)));
   } catch (error) {
@@ -164,13 +180,13 @@ export async function readPod(host: PodHost, name: string): Promise<Pod> {
   }
 }
 
-async function reserve(file: string, begun: unknown): Promise<void> {
+async function reserve(file: string, begun: BegunPod): Promise<void> {
   try {
     const text = JSON.stringify(begun) + "\n";
     await Deno.writeTextFile(file, text, { createNew: true });
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    throw new StageError("Cannot add a pod twice: the name is taken");
+    throw new StageError(`Cannot add pod "${begun.name}": the name is taken`);
   }
 }
 

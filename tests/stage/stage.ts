@@ -33,6 +33,8 @@ export interface StageOptions extends StageSize {
   readonly cloud?: CloudOptions;
   /** Told of each step, once it is done. */
   readonly onStep?: (text: string) => void;
+  /** Gives it up; nothing stays then. */
+  readonly signal?: AbortSignal;
 }
 
 /** 4 cards of 15 addresses. */
@@ -91,6 +93,8 @@ export class Stage implements PodHost, AsyncDisposable {
    */
   async drain(name?: string): Promise<void> {
     await drain(this.description, name);
+    // A daemon has done its part when the cloud has begun the last deletion.
+    await this.region.cloud.settled();
   }
 
   /**
@@ -142,7 +146,9 @@ export async function openStage(options: StageOptions): Promise<Stage> {
       `${count(nodeCount, "node")}, API at ${region.description.endpoint}`,
   );
   const daemons = await startDaemons({ dir, region, parts, options });
-  await Promise.all(daemons.map(untilReady));
+  await Promise.all(
+    daemons.map((daemon) => untilReady(daemon, options.signal)),
+  );
   step(`daemons serve: ${daemons.map(({ node }) => node.name).join(", ")}`);
   const stage = new Stage({ dir, region, daemons, parts: parts.move() });
   await writeDescription(dir, stage.description);
