@@ -20,6 +20,7 @@ import { claimDir, recordProcess, sweepUp } from "./ledger.ts";
 import type { PodHost } from "./pods.ts";
 import { endProcess, identify } from "./process.ts";
 import { openRegion, type Region } from "./region.ts";
+import { count } from "./terminal.ts";
 
 /** A stage to be opened. */
 export interface StageOptions extends StageSize {
@@ -191,8 +192,4 @@ async function startDaemons(
     parts.defer(() => endProcess(daemon.id, DAEMON_GRACE_MS));
     return daemon;
   }));
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }

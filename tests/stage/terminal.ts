@@ -118,7 +118,7 @@ export function table(
  *
  * assertEquals(
  *   matrix(["a", "b"], (from, to) => from === to || from === "a" ? 0.5 : undefined),
- *   "     a    b\na  0.5  0.5\nb    -  0.5",
+ *   "      a     b\na  0.50  0.50\nb     -  0.50",
  * );
  * ```
  * @param names Those who ask and are asked.
@@ -130,18 +130,30 @@ export function matrix(
   timeMs: (from: string, to: string) => number | undefined,
 ): string {
   const cell = (from: string, to: string): string =>
-    timeMs(from, to)?.toFixed(1) ?? "-";
+    timeMs(from, to)?.toFixed(2) ?? "-";
   return table(
-    ["", ...names.map((name) => name.padStart(3))],
+    ["", ...names.map((name) => name.padStart(4))],
     names.map((from) => [
       from,
-      ...names.map((to) => cell(from, to).padStart(Math.max(3, to.length))),
+      ...names.map((to) => cell(from, to).padStart(Math.max(4, to.length))),
     ]),
   );
 }
 
+/**
+ * Counts things, in words.
+ *
+ * @param number How many.
+ * @param noun What, in the singular.
+ * @returns Such as `1 node` or `2 nodes`.
+ */
+export function count(number: number, noun: string): string {
+  const plural = noun.endsWith("s") ? "es" : "s";
+  return `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : plural}`;
+}
+
 function isFigure(cell: string): boolean {
-  return /^\s*(-|[\d.]+)$/.test(cell);
+  return /^\s*(-|\d+(\.\d+)?)$/.test(cell);
 }
 
 /** A pipe may take less than it is given. */
