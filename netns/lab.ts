@@ -6,6 +6,7 @@
  */
 import type { Attachment, Mac } from "./attachment.ts";
 import { type EniWish, podPlan } from "./datapath/veth.ts";
+import { type Errno, NetlinkError } from "./errno.ts";
 import { findLinkByName, type LinkSeen, setLink } from "./link.ts";
 import { addVeth } from "./link_add.ts";
 import {
@@ -19,8 +20,6 @@ import type { Plan } from "./step.ts";
 
 /** `lo` is always the first link of a namespace. */
 const LOOPBACK = 1;
-
-let labCount = 0;
 
 /** A namespace with a socket that serves it. */
 export class Room implements Disposable {
@@ -98,7 +97,9 @@ export class Lab implements Disposable {
 
   /** Builds it. */
   constructor() {
-    this.#prefix = `/run/netns/terway-lab-${Deno.pid}-${labCount++}`;
+    // Test files run as threads of one process: the process id isn't enough.
+    const chance = crypto.randomUUID().slice(0, 8);
+    this.#prefix = `/run/netns/terway-lab-${Deno.pid}-${chance}`;
     this.node = this.#rooms.use(new Room(`${this.#prefix}-node`));
     this.vpc = this.#rooms.use(new Room(`${this.#prefix}-vpc`));
     this.eni = this.attach("eth1", "00:16:3e:00:00:01");
@@ -191,5 +192,22 @@ export class Lab implements Disposable {
   /** Removes it all. */
   [Symbol.dispose](): void {
     this.#rooms.dispose();
+  }
+}
+
+/**
+ * Tells what the kernel refuses some work with.
+ *
+ * @param work Asks the kernel.
+ * @returns The errno; undefined when it was carried out.
+ * @throws Whatever isn't the kernel's refusal.
+ */
+export function refusalOf(work: () => void): Errno | undefined {
+  try {
+    work();
+    return undefined;
+  } catch (error) {
+    if (error instanceof NetlinkError) return error.errno;
+    throw error;
   }
 }

@@ -14,7 +14,7 @@ import { type Cidr, familyOf, type Ip, parseCidr } from "./ip.ts";
 /** The namespace that an object lives in: the node's, or the pod's. */
 export type Place = "host" | "pod";
 
-/** A veth pair, both MACs given in the message that makes it. */
+/** A veth pair, both MACs given in the message that makes it, both ends up. */
 export interface VethStep {
   /** Discriminates. */
   readonly kind: "veth";
@@ -143,7 +143,7 @@ export interface Difference {
   readonly problem: "missing" | "changed";
   /** The object as the `ip` command that makes it. */
   readonly object: string;
-  /** What the kernel holds instead, when it is changed. */
+  /** What the kernel holds instead, or why the pod can't be looked into. */
   readonly seen?: string;
 }
 
@@ -162,7 +162,7 @@ export const TABLE_MAIN = 254;
  * ```
  * @param step The object.
  * @param netns The pod's namespace, for steps that live there.
- * @returns A command line without quotes; for `veth` it names the peer too.
+ * @returns A line for a shell, without quotes.
  */
 export function command(step: Step, netns = "POD"): string {
   const at = "place" in step && step.place === "pod"
@@ -170,9 +170,7 @@ export function command(step: Step, netns = "POD"): string {
     : "";
   switch (step.kind) {
     case "veth":
-      return `ip link add ${step.host.name} address ${step.host.mac} mtu ` +
-        `${step.mtu} type veth peer ${step.pod.name} address ` +
-        `${step.pod.mac} mtu ${step.mtu} netns ${netns}`;
+      return vethCommand(step, netns);
     case "link":
       return `${at}ip link set ${step.link} up` +
         (step.mtu === undefined ? "" : ` mtu ${step.mtu}`);
@@ -181,7 +179,8 @@ export function command(step: Step, netns = "POD"): string {
         `${step.forwarding} net.ipv4.conf.${step.link}.rp_filter=` +
         `${step.rpFilter}`;
     case "address":
-      return `${at}ip address add ${step.cidr} dev ${step.link}`;
+      return `${at}ip address add ${step.cidr} dev ${step.link}` +
+        (familyOf(step.cidr) === 6 ? " nodad" : "");
     case "neighbour":
       return `${at}ip neighbour add ${step.ip} lladdr ${step.mac} dev ` +
         `${step.link} nud permanent`;
@@ -192,12 +191,21 @@ export function command(step: Step, netns = "POD"): string {
   }
 }
 
+/** A veth's second end can't be up before the first one knows it. */
+function vethCommand({ host, pod, mtu }: VethStep, netns: string): string {
+  return `ip link add ${host.name} up address ${host.mac} mtu ${mtu} ` +
+    `type veth peer ${pod.name} address ${pod.mac} mtu ${mtu} ` +
+    `netns ${netns} && nsenter --net=${netns} ip link set ${pod.name} up`;
+}
+
 function routeCommand(step: RouteStep): string {
   const { length, family } = parseCidr(step.destination);
   const ip = family === 6 ? "ip -6" : "ip";
   const destination = length === 0 ? "default" : step.destination;
   const gateway = step.gateway === undefined ? "" : ` via ${step.gateway}`;
-  const form = step.gateway === undefined ? " scope link" : " onlink";
+  // IPv6 knows no scopes of routes.
+  const direct = family === 6 ? "" : " scope link";
+  const form = step.gateway === undefined ? direct : " onlink";
   return `${ip} route add ${destination}${gateway} dev ${step.link}` +
     tableName(step.table, " table ", "") + form;
 }
