@@ -17,7 +17,13 @@ import { DEFAULT_STAGE_DIR, StageError } from "./stage/description.ts";
 import { PluginError } from "./stage/plugin.ts";
 import { addPod, type Pod, type PodHost, removePod } from "./stage/pods.ts";
 import { openStage } from "./stage/stage.ts";
-import { count, matrix, Printer, table } from "./stage/terminal.ts";
+import {
+  count,
+  denoCommand,
+  matrix,
+  Printer,
+  table,
+} from "./stage/terminal.ts";
 
 const USAGE = `deno task demo [--keep] [--yes]
 
@@ -85,9 +91,13 @@ async function play({ printer, signal }: Scene): Promise<void> {
 for a source that isn't its ENI's.`);
   signal.throwIfAborted();
   printer.heading("And back again");
-  for (const pod of pods) await removePod(stage, pod.name);
+  for (const pod of pods) {
+    signal.throwIfAborted();
+    await removePod(stage, pod.name);
+  }
   printer.step(`${pods.length} pods deleted by the plugin`);
   await stage.drain();
+  signal.throwIfAborted();
   printer.step("both daemons drained: the ENIs that they made are deleted");
   const after = takeSnapshot(stage);
   const left = differences(before, after);
@@ -110,19 +120,20 @@ async function keep({ printer, signal }: Scene): Promise<void> {
   try {
     await showPods({ dir, description }, { printer, signal });
   } catch (error) {
-    printer.say("\nwhat runs is left as it is: deno task stage down ends it");
+    printer.say(`\nwhat runs stays: ${denoCommand()} task stage down ends it`);
     throw error;
   }
+  const deno = denoCommand();
   printer.say(`
 Everything stays, in ${dir}. To look around:
 
-  deno task stage status
-  deno task stage pod exec a1 -- ip route
-  deno task stage node exec n1 -- ip rule
-  deno task stage pod add web && deno task stage pod ls
-  deno run -A main.ts status --socket ${description.nodes[0]?.socket}
+  ${deno} task stage status
+  ${deno} task stage pod exec a1 -- ip route
+  ${deno} task stage node exec n1 -- ip rule
+  ${deno} task stage pod add web
+  ${deno} run -A main.ts status --socket ${description.nodes[0]?.socket}
 
-And to end it: deno task stage down`);
+And to end it: ${deno} task stage down`);
 }
 
 /** Makes the pods, shows what they got, and lets them ping. */

@@ -8,7 +8,8 @@ import {
 } from "../netns/namespace.ts";
 import { deleteRule, listRules } from "../netns/rule.ts";
 import { openRoutes } from "../netns/socket.ts";
-import { Fixture, ping, PODS_OF, runIn } from "./fabric/fixture.ts";
+import { Fixture, PODS_OF } from "./fabric/fixture.ts";
+import { ping, runIn } from "./fabric/inside.ts";
 import { netnsPath, removeNamespaces } from "./fabric/netns_dir.ts";
 
 /** Namespaces need root; nothing here can be shown without. */

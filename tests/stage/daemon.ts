@@ -35,6 +35,8 @@ export interface DaemonWish {
   readonly cloud: StageCloud;
   /** Keys of eni_conf that win over the stage's own. */
   readonly config: Readonly<Record<string, unknown>>;
+  /** What its command line has besides. */
+  readonly flags?: readonly string[];
 }
 
 /** A daemon that was started. */
@@ -75,6 +77,7 @@ export async function startDaemon(wish: DaemonWish): Promise<Daemon> {
       `--net=${node.netns}`,
       ...[Deno.execPath(), "run", "-A", "--quiet", MAIN, "daemon"],
       ...["--config", config, "--socket", socket, "--state-dir", stateDir],
+      ...wish.flags ?? [],
     ],
     env: daemonEnvironment(cloud),
     log,

@@ -30,7 +30,7 @@ import {
   removePod,
 } from "./pods.ts";
 import { isRunning } from "./process.ts";
-import { Printer, table } from "./terminal.ts";
+import { denoCommand, Printer, table } from "./terminal.ts";
 
 /** Runs a command. Gives the exit status. */
 async function main(words: readonly string[]): Promise<number> {
@@ -117,15 +117,16 @@ async function up(command: UpCommand, printer: Printer): Promise<void> {
   Deno.addSignalListener("SIGTERM", () => interrupt.abort());
   const description = await startStage(command, interrupt.signal);
   const flag = dir === DEFAULT_STAGE_DIR ? "" : ` --dir ${dir}`;
+  const deno = denoCommand();
   printer.say(nodeTable(description));
   printer.say(`\nThe cloud's API is at http://${description.cloud.endpoint}, \
 all else in ${join(dir, "stage.json")}. Now, for example:
 
-  deno task stage pod add web${flag}
-  deno task stage pod exec web${flag} -- ping -c 1 ${
+  ${deno} task stage pod add web${flag}
+  ${deno} task stage pod exec web${flag} -- ping -c 1 ${
     description.nodes.at(-1)?.primaryIp
   }
-  deno task stage down${flag}`);
+  ${deno} task stage down${flag}`);
 }
 
 async function tellStatus(dir: string, printer: Printer): Promise<number> {

@@ -141,6 +141,16 @@ export function matrix(
 }
 
 /**
+ * Says how the reader runs Deno: under npx there is none on the PATH.
+ *
+ * @returns A command to be followed by `task …` or `run …`.
+ */
+export function denoCommand(): string {
+  const npx = Deno.env.get("npm_command") === "exec";
+  return npx ? `npx -y deno@${Deno.version.deno}` : "deno";
+}
+
+/**
  * Counts things, in words.
  *
  * @param number How many.
