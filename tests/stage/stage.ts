@@ -30,6 +30,8 @@ export interface StageOptions extends StageSize {
   readonly instanceType?: string;
   /** Keys of eni_conf that win over the stage's own. */
   readonly config?: Readonly<Record<string, unknown>>;
+  /** What the daemons' command lines have besides. */
+  readonly daemonFlags?: readonly string[];
   /** How the cloud behaves. @default {answers in milliseconds} */
   readonly cloud?: CloudOptions;
   /** Told of each step, once it is done. */
@@ -63,7 +65,8 @@ export class Stage implements PodHost, AsyncDisposable {
   readonly description: StageDescription;
   /** The cloud and the VPC. */
   readonly region: Region;
-  readonly #daemons: readonly Daemon[];
+  readonly #daemons: Daemon[];
+  readonly #start: (name: string) => Promise<Daemon>;
   readonly #parts: AsyncDisposableStack;
 
   /**
@@ -75,11 +78,13 @@ export class Stage implements PodHost, AsyncDisposable {
     dir: string;
     region: Region;
     daemons: readonly Daemon[];
+    start: (name: string) => Promise<Daemon>;
     parts: AsyncDisposableStack;
   }) {
     this.dir = open.dir;
     this.region = open.region;
-    this.#daemons = open.daemons;
+    this.#daemons = [...open.daemons];
+    this.#start = open.start;
     this.#parts = open.parts;
     this.description = {
       cloud: open.region.description,
@@ -108,6 +113,29 @@ export class Stage implements PodHost, AsyncDisposable {
     const daemon = this.#daemons.find(({ node }) => node.name === name);
     if (daemon === undefined) throw new Error(`Cannot find node ${name}`);
     return daemon;
+  }
+
+  /**
+   * Kills a node's daemon as a crash does.
+   *
+   * @param name The node's name.
+   */
+  async killDaemon(name: string): Promise<void> {
+    const daemon = this.daemon(name);
+    Deno.kill(daemon.id.pid, "SIGKILL");
+    await daemon.ended;
+  }
+
+  /**
+   * Starts a node's daemon anew, after the last one ended.
+   *
+   * @param name The node's name.
+   */
+  async restartDaemon(name: string): Promise<void> {
+    const at = this.#daemons.indexOf(this.daemon(name));
+    const daemon = await this.#start(name);
+    this.#daemons[at] = daemon;
+    await untilReady(daemon);
   }
 
   /** Ends the daemons and the cloud; no namespace and no file stays. */
@@ -146,12 +174,15 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     `cloud and VPC: ${count(options.zoneCount, "zone")}, ` +
       `${count(nodeCount, "node")}, API at ${region.description.endpoint}`,
   );
-  const daemons = await startDaemons({ dir, region, parts, options });
+  const start = starter({ dir, region, parts, options });
+  const daemons = await Promise.all(
+    region.nodes.map(({ name }) => start(name)),
+  );
   await Promise.all(
     daemons.map((daemon) => untilReady(daemon, options.signal)),
   );
   step(`daemons serve: ${daemons.map(({ node }) => node.name).join(", ")}`);
-  const stage = new Stage({ dir, region, daemons, parts: parts.move() });
+  const stage = new Stage({ dir, region, daemons, start, parts: parts.move() });
   await writeDescription(dir, stage.description);
   return stage;
 }
@@ -175,21 +206,26 @@ export async function drain(
   );
 }
 
-async function startDaemons(
+/** Starts a node's daemon by the node's name, now or again. */
+function starter(
   open: {
     dir: string;
     region: Region;
     parts: AsyncDisposableStack;
     options: StageOptions;
   },
-): Promise<Daemon[]> {
-  const { dir, region, parts } = open;
-  const { description: cloud } = region;
-  const { config = {} } = open.options;
-  return await Promise.all(region.nodes.map(async (node) => {
-    const daemon = await startDaemon({ dir, node, cloud, config });
-    recordProcess(dir, { ...daemon.id, role: `daemon ${node.name}` });
-    parts.defer(() => endProcess(daemon.id, DAEMON_GRACE_MS));
+): (name: string) => Promise<Daemon> {
+  const { dir, region } = open;
+  const { config = {}, daemonFlags: flags = [] } = open.options;
+  // `parts` is moved when the stage is up; daemons that come later end here.
+  const running = open.parts.use(new AsyncDisposableStack());
+  return async (name) => {
+    const node = region.nodes.find((one) => one.name === name);
+    if (node === undefined) throw new Error(`Cannot find node ${name}`);
+    const cloud = region.description;
+    const daemon = await startDaemon({ dir, node, cloud, config, flags });
+    recordProcess(dir, { ...daemon.id, role: `daemon ${name}` });
+    running.defer(() => endProcess(daemon.id, DAEMON_GRACE_MS));
     return daemon;
-  }));
+  };
 }
