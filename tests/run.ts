@@ -19,7 +19,13 @@ const ROOT: string = new URL("../", import.meta.url).pathname;
  * Tests of a whole machine: they measure time, or look for what is left over.
  * They run one file after another, and nothing beside them.
  */
-const ALONE = ["tests/fabric", "tests/stage", "tests/demo", "tests/cluster"];
+const ALONE = [
+  "tests/daemon",
+  "tests/fabric",
+  "tests/stage",
+  "tests/demo",
+  "tests/cluster",
+];
 
 /** deploy/compile.ts: no base binary can be had here. */
 const EXIT_NO_BASE = 3;

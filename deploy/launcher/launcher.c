@@ -32,8 +32,8 @@ struct slot {
 static const struct verb {
   const char *name;
   int timeout_ms, code; /* code 0: without a daemon, it is written down */
-} verbs[] = {{"ADD", 75000, 11}, {"CHECK", 75000, 11}, {"STATUS", 10000, 50},
-             {"DEL", 20000, 0}, {"GC", 20000, 0}};
+} verbs[] = {{"ADD", 75000, 11}, /* the first: see relay() */
+             {"CHECK", 75000, 11}, {"STATUS", 10000, 50}, {"DEL", 20000, 0}, {"GC", 20000, 0}};
 
 enum outcome { WHOLE, ABSENT, LATE, BROKEN };
 

@@ -68,7 +68,10 @@ async function launcher(): Promise<Implementation> {
         tombstoneDir: place.tombstones,
         ...(replyTimeoutMs === undefined ? {} : { replyTimeoutMs }),
       });
-      await Deno.writeFile(path, stamped, { mode: 0o755 });
+      await Deno.writeFile(`${path}.draft`, stamped, { mode: 0o755 });
+      // Written by another process: a child that was forked meanwhile, by any
+      // test, would hold our file open, and it couldn't be run (ETXTBSY).
+      await new Deno.Command("cp", { args: [`${path}.draft`, path] }).output();
       return [path];
     },
   };
