@@ -24,7 +24,7 @@ import {
   run,
   start,
   withDaemon,
-} from "./relay/bench.ts";
+} from "./relay/harness.ts";
 import {
   type Implementation,
   implementations,
