@@ -48,7 +48,7 @@ Deno.test("one pod's way, from the runtime's call and back", lab, async (t) => {
   );
   await t.step(
     "a host outside is answered by the pod's own ENI",
-    () => callFromOutside(stage, far),
+    () => callFromOutside(stage, office, far),
   );
   await t.step(
     "CHECK names the rule that somebody deleted",
