@@ -109,11 +109,16 @@ function unassigned(
 ): PoolState {
   invariant(call.kind === "unassign", `${call.kind} gives nothing back`);
   const slots = new Map(eni.slots);
-  for (const ip of call.ips) slots.delete(ip);
+  let isRepeated = false;
+  for (const ip of call.ips) {
+    const slot = slots.get(ip);
+    isRepeated ||= slot?.kind === "unassigning" && slot.unsure;
+    slots.delete(ip);
+  }
   const changed = withEni(state, {
     ...eni,
     slots,
-    assignFromMs: 0,
+    assignFromMs: isRepeated ? eni.assignFromMs : 0,
     failureCount: 0,
     problem: undefined,
   });

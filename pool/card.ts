@@ -145,3 +145,17 @@ export function hasLease(eni: PooledEni): boolean {
   }
   return false;
 }
+
+/**
+ * Tells whether an address of a card still rests.
+ *
+ * @param eni The card.
+ * @returns True when the card must not leave yet: the cloud would lend the
+ * address to somebody else at once.
+ */
+export function isCooling(eni: PooledEni): boolean {
+  for (const slot of eni.slots.values()) {
+    if (slot.kind === "cooling") return true;
+  }
+  return false;
+}

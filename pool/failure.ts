@@ -17,6 +17,7 @@ import {
   type OpenCall,
   type Problem,
 } from "./event.ts";
+import { LANE_OF } from "./lanes.ts";
 import {
   backoffMs,
   FULL_MAX_MS,
@@ -81,8 +82,7 @@ function gateMs(
   failureCount: number,
   { problem, nowMs, chance }: EventOf<"failed">,
 ): number | undefined {
-  const isAboutMany = problem.call === "create" ||
-    problem.call === "survey" || problem.call === "describe";
+  const isLook = LANE_OF[problem.call] === "look";
   switch (problem.kind) {
     case "throttled":
       // Source: ECS "API throttling": blocked until the next minute. Spread
@@ -96,12 +96,14 @@ function gateMs(
       return nowMs + backoffMs(failureCount, chance);
     case "invalid":
     case "notFound":
-      return isAboutMany ? nowMs + REFUSED_MS : undefined;
+      // What is wrong with one card's call isn't wrong with another's.
+      if (problem.call === "create") return nowMs + REFUSED_MS;
+      return isLook ? nowMs + REFUSED_MS : undefined;
     case "conflict":
     case "quota":
     case "exhausted":
     case "host":
-      return undefined;
+      return isLook ? nowMs + backoffMs(failureCount, chance) : undefined;
   }
 }
 
@@ -118,12 +120,9 @@ function bounded(
     return { ...state, full: { sinceMs: nowMs, untilMs, problem } };
   }
   if (problem.kind !== "exhausted") return state;
-  const count = call.kind === "create"
-    ? call.intent.ipCount
-    : call.kind === "assign"
-    ? call.count
-    : 1;
-  const { vSwitchId } = eniOf(state, eniKeyOf(call) ?? "").intent;
+  if (call.kind !== "create" && call.kind !== "assign") return state;
+  const { vSwitchId } = eniOf(state, call.eniKey).intent;
+  const count = call.kind === "create" ? call.intent.ipCount : call.count;
   // The cloud gives all or nothing: fewer may still be had, until one is too many.
   const atMost = Math.min(
     Math.floor(count / 2),
@@ -172,7 +171,9 @@ function settled(
       return withEni(state, suspended(eni, "detaching", soon));
     case "delete":
       if (problem.kind === "notFound") return withoutEni(state, eni);
-      return withEni(state, eni);
+      if (problem.kind !== "conflict") return withEni(state, eni);
+      // Attached after all: by a request of ours that was long on its way.
+      return withEni(state, suspended(eni, "detaching", soon));
     default:
       return withEni(state, eni);
   }
@@ -213,6 +214,8 @@ function settledAssign(
   return {
     ...eni,
     assign: undefined,
+    // An earlier attempt may still be on its way: look when it can't be.
+    notBeforeMs: assign.unsure ? nowMs + PROOF_MS : eni.notBeforeMs,
     assignFromMs: isFull ? nowMs + VSWITCH_REST_MS : eni.assignFromMs,
     // Look what the card has: an attempt without a known end may have worked,
     // and a card that is full or not found isn't what we thought.
@@ -234,5 +237,12 @@ function settledUnassign(
     const unsure: Slot = { kind: "unassigning", unsure: true };
     slots.set(ip, isUnsure(problem) || slot.unsure ? unsure : idle);
   }
-  return { ...eni, slots, resync: eni.resync || problem.kind === "notFound" };
+  return {
+    ...eni,
+    slots,
+    resync: eni.resync || problem.kind === "notFound",
+    // The request may still be on its way, and would take an address that
+    // came back in the meantime.
+    assignFromMs: isUnsure(problem) ? nowMs + PROOF_MS : eni.assignFromMs,
+  };
 }

@@ -39,8 +39,11 @@ export interface GuardOptions {
 /** Makes calls. */
 export class Guard {
   readonly #options: GuardOptions;
-  readonly #stopping = new AbortController();
-  readonly #running = new Map<Promise<void>, OpenCall>();
+  readonly #running = new Map<
+    Promise<void>,
+    { readonly call: OpenCall; readonly end: AbortController }
+  >();
+  #isStopped = false;
 
   /**
    * Makes one.
@@ -59,16 +62,18 @@ export class Guard {
    * @throws {PoolError} `broken` when too many calls would run.
    */
   begin(state: PoolState, call: OpenCall): void {
-    const toCloud = [...this.#running.values()].filter(isToCloud).length;
+    const toCloud = [...this.#running.values()]
+      .filter((one) => isToCloud(one.call)).length;
     invariant(
       !isToCloud(call) || toCloud < CALLS_AT_ONCE,
       `${toCloud} calls are in flight and ${call.kind} would be one more`,
     );
-    const run = this.#run(state, call).then((end) => {
+    const end = new AbortController();
+    const run = this.#run(state, call, end).then((ended) => {
       this.#running.delete(run);
-      if (!this.#stopping.signal.aborted) this.#options.onEnd(end);
+      if (!this.#isStopped) this.#options.onEnd(ended);
     });
-    this.#running.set(run, call);
+    this.#running.set(run, { call, end });
   }
 
   /**
@@ -77,19 +82,25 @@ export class Guard {
    * @returns When nothing runs any more.
    */
   async stop(): Promise<void> {
-    this.#stopping.abort(new DOMException("stopping", "AbortError"));
+    this.#isStopped = true;
+    for (const { end } of this.#running.values()) {
+      end.abort(new DOMException("the pool stops", "AbortError"));
+    }
     await Promise.all(this.#running.keys());
   }
 
-  async #run(state: PoolState, call: OpenCall): Promise<CallEnd> {
+  async #run(
+    state: PoolState,
+    call: OpenCall,
+    end: AbortController,
+  ): Promise<CallEnd> {
     const { clock } = this.#options;
-    const deadline = new AbortController();
     const limitMs = isToCloud(call) ? CALL_MS : HOST_MS;
     const forget = clock.after(limitMs, () => {
       const text = `no answer within ${limitMs} ms`;
-      deadline.abort(new DOMException(text, "TimeoutError"));
+      end.abort(new DOMException(text, "TimeoutError"));
     });
-    const signal = AbortSignal.any([deadline.signal, this.#stopping.signal]);
+    const { signal } = end;
     try {
       // An adapter that ignores its signal must not hold the pool up.
       const answer = await raced(this.#perform(state, call, signal), signal);

@@ -244,7 +244,7 @@ Deno.test("a throttled API is left alone until the next minute", () =>
     assertEquals(failure?.problem.kind, "throttled");
     assertEquals(
       failure?.nextStep,
-      "this API rests for 63 s, then one call at a time",
+      "rests for 63 s, then one call at a time",
     );
   }));
 

@@ -8,7 +8,14 @@
  */
 import type { Ip } from "../netns/ip.ts";
 import { isBusy } from "./begin.ts";
-import { entered, hasLease, known, withAddresses, withoutEni } from "./card.ts";
+import {
+  entered,
+  hasLease,
+  isCooling,
+  known,
+  withAddresses,
+  withoutEni,
+} from "./card.ts";
 import type { Eni, EniStatus } from "./cloud.ts";
 import { type Answer, isUnsure, type OpenCall } from "./event.ts";
 import { JOINING_MS, MISSING_MS, POLL_MS, UNMOVED_MS } from "./limits.ts";
@@ -161,7 +168,9 @@ function nextPhase(
       if (place === "attached") return "preparing";
       if (place === "free" && isUnmoved) return "created";
       if (place === "dead" && !hasLease(eni)) return "deleting";
-      return heldMs >= JOINING_MS && !hasLease(eni) ? "retired" : "attaching";
+      return heldMs >= JOINING_MS && !hasLease(eni) && !isCooling(eni)
+        ? "retired"
+        : "attaching";
     case "preparing":
     case "ready":
       return place === "attached" ? eni.phase : joining(eni, place);

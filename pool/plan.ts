@@ -9,7 +9,7 @@
  * @module
  */
 import type { Ip } from "../netns/ip.ts";
-import { hasLease } from "./card.ts";
+import { hasLease, isCooling } from "./card.ts";
 import type { Call } from "./event.ts";
 import { grow } from "./grow.ts";
 import { Lanes } from "./lanes.ts";
@@ -197,7 +197,8 @@ function goOn(
     case "created":
       return { kind: mayGo ? "delete" : "attach", eniKey };
     case "preparing": {
-      const isStuck = nowMs - eni.sinceMs >= JOINING_MS && !hasLease(eni);
+      const isStuck = nowMs - eni.sinceMs >= JOINING_MS && !hasLease(eni) &&
+        !isCooling(eni);
       return { kind: mayGo || isStuck ? "retire" : "prepare", eniKey };
     }
     case "ready":

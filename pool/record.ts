@@ -9,7 +9,7 @@
  */
 import type { Ip } from "../netns/ip.ts";
 import { invariant, PoolError } from "./error.ts";
-import { COOLING_MS } from "./limits.ts";
+import { COOLING_MS, PROOF_MS } from "./limits.ts";
 import {
   type Card,
   emptyState,
@@ -258,17 +258,22 @@ function restoreEni(
   nowMs: number,
 ): PooledEni {
   const { key, intent, card, assign } = record;
+  const isGivingBack = [...slots?.values() ?? []].some((slot) =>
+    slot.kind === "unassigning"
+  );
   return {
     key,
     phase: RESUMED[record.phase],
-    sinceMs: Math.min(record.sinceMs, nowMs),
+    // Patience begins anew: the time before tells nothing of this process.
+    sinceMs: nowMs,
     intent,
     unsure: true,
     card,
     wasAttached: record.phase !== "created",
     slots: slots ?? new Map(),
     assign: assign && { ...assign, unsure: true },
-    assignFromMs: 0,
+    // What the process before gave back may still be on its way.
+    assignFromMs: isGivingBack ? nowMs + PROOF_MS : 0,
     resync: false,
     notBeforeMs: 0,
     failureCount: 0,

@@ -5,12 +5,7 @@
  */
 import type { Ip } from "../netns/ip.ts";
 import { eniKeyOf } from "./begin.ts";
-import {
-  type EventOf,
-  isUnsure,
-  type PoolEvent,
-  type Problem,
-} from "./event.ts";
+import { type EventOf, isUnsure, type PoolEvent } from "./event.ts";
 import type { PoolNews } from "./news.ts";
 import type { PooledEni, PoolState } from "./state.ts";
 
@@ -157,43 +152,31 @@ function nextStep(
   eni: PooledEni | undefined,
   after: PoolState,
 ): string {
-  const gate = after.gates.get(problem.call);
-  const inSeconds = (timeMs: number) =>
-    `${Math.max(0, Math.ceil((timeMs - nowMs) / 1000))} s`;
-  switch (problem.kind) {
-    case "quota":
-      return after.full === undefined
-        ? "no more addresses are asked for on this card for a while"
-        : `no card is made until one of ours goes, or for ${
-          inSeconds(after.full.untilMs)
-        }`;
-    case "exhausted":
-      return "the next vSwitch is taken, or fewer addresses are asked for";
-    case "throttled":
-      return `this API rests for ${
-        inSeconds(gate?.notBeforeMs ?? nowMs)
-      }, then one call at a time`;
-    case "denied":
-      return `an operator must allow it; tried again in ${
-        inSeconds(gate?.notBeforeMs ?? nowMs)
-      }`;
-    default:
-      return again(
-        problem,
-        eni,
-        inSeconds(eni?.notBeforeMs ?? gate?.notBeforeMs ?? nowMs),
-      );
+  const { call, kind } = problem;
+  const gateMs = after.gates.get(call)?.notBeforeMs ?? nowMs;
+  const pauseMs = Math.max(gateMs, eni?.notBeforeMs ?? nowMs) - nowMs;
+  const pause = `${Math.ceil(pauseMs / 1000)} s`;
+  const isTaking = call === "create" || call === "assign";
+  if (kind === "throttled") {
+    return `rests for ${pause}, then one call at a time`;
   }
-}
-
-function again(
-  problem: Problem,
-  eni: PooledEni | undefined,
-  pause: string,
-): string {
+  if (kind === "denied") return `an operator must allow it; again in ${pause}`;
+  if (kind === "exhausted" && isTaking) {
+    return "the next vSwitch is taken, or fewer addresses are asked for";
+  }
+  if (kind === "quota" && call === "assign") {
+    return "this card is asked for no more addresses for a while";
+  }
+  if (kind === "quota" && after.full !== undefined) {
+    const minutes = Math.round((after.full.untilMs - nowMs) / 60_000);
+    return `no card is made until one of ours goes, or for ${minutes} min`;
+  }
   if (eni?.phase === "seeking") {
-    return `the intent is closed when nothing bears its tag, in ${pause}`;
+    return `closed when nothing bears the intent's tag, in ${pause}`;
   }
-  if (isUnsure(problem)) return `repeated in ${pause}, with the same token`;
-  return eni === undefined ? "the intent is closed" : `tried again in ${pause}`;
+  if (isTaking && isUnsure(problem)) {
+    return `again with the same token in ${pause}`;
+  }
+  if (isTaking && kind !== "conflict") return "the intent is closed";
+  return `again in ${pause}`;
 }

@@ -16,6 +16,7 @@ import openapi, {
 import { RuntimeOptions } from "@alicloud/tea-util";
 import { z } from "zod";
 import { CloudError, type CloudErrorDetail } from "../cloud.ts";
+import { orAbort } from "./abort.ts";
 import {
   type CredentialChain,
   CredentialError,
@@ -87,6 +88,9 @@ type LibraryClient = InstanceType<typeof openapi.default>;
 const LibraryClient = openapi.default ??
   openapi as unknown as typeof openapi.default;
 
+/** Codes that say: these credentials are over, whatever they promised. */
+const STALE = /^(InvalidSecurityToken|InvalidAccessKeyId)\b/;
+
 /** What the library throws for an answer that is a refusal. */
 const refusalShape = z.object({
   code: z.string(),
@@ -156,7 +160,9 @@ export class OpenApiTransport implements ApiTransport {
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof CloudError) throw error;
-      throw toCloudError(call.action, error);
+      const cloudError = toCloudError(call.action, error);
+      if (STALE.test(cloudError.code)) this.#options.credentials.forget();
+      throw cloudError;
     }
   }
 
@@ -262,14 +268,4 @@ function cloudError(
     api,
     kind: kindOf(detail.code, detail.httpStatus),
   });
-}
-
-/** Settles with the work, or rejects as soon as the signal ends. */
-function orAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
-  return Promise.race([work, promise]).finally(() =>
-    signal.removeEventListener("abort", onAbort)
-  );
 }

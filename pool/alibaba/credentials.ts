@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { orAbort } from "./abort.ts";
 import type { Metadata } from "./instance.ts";
 
 /** A text that no log, error, JSON or inspection ever shows. */
@@ -98,6 +99,9 @@ export class CredentialError extends Error {
  */
 const MARGIN_MS = 15 * 60_000;
 
+/** One fetch serves many callers, and so has a deadline of its own. */
+const LOAD_MS = 20_000;
+
 /** Gives credentials that are good for the next call. */
 export class CredentialChain {
   readonly #sources: readonly CredentialSource[];
@@ -134,11 +138,11 @@ export class CredentialChain {
     if (current !== undefined && this.#lasts(current, MARGIN_MS)) {
       return current;
     }
-    this.#pending ??= this.#load(signal).finally(() => {
+    this.#pending ??= this.#load(AbortSignal.timeout(LOAD_MS)).finally(() => {
       this.#pending = undefined;
     });
     try {
-      return await this.#pending;
+      return await orAbort(this.#pending, signal);
     } catch (error) {
       signal.throwIfAborted();
       if (current !== undefined && this.#lasts(current, 0)) return current;

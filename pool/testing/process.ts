@@ -1,0 +1,150 @@
+/**
+ * A process that may be killed at any boundary: before or after each call,
+ * answer and write. Once dead it does nothing any more; what it sent is still
+ * on its way.
+ *
+ * @module
+ */
+import type { Clock } from "../clock.ts";
+import type { Cloud } from "../cloud.ts";
+import { PoolError } from "../error.ts";
+import type { HostEni, PoolHost } from "../contract.ts";
+import type { Journal } from "../journal.ts";
+import type { Change, Snapshot } from "../record.ts";
+
+/** What the outside is to a process. */
+export interface Outside {
+  /** Time. */
+  readonly clock: Clock;
+  /** The cloud. */
+  readonly cloud: Cloud;
+  /** The disk. */
+  readonly journal: Journal;
+  /** The kernel. */
+  readonly host: PoolHost;
+}
+
+/** Thrown where a dead process would go on without waiting. */
+export class Killed extends Error {
+  /** The class's name. */
+  override readonly name = "Killed";
+}
+
+/** A process: the outside as it sees it, until it dies. */
+export class Process implements Outside {
+  /** {@inheritDoc Outside.clock} */
+  readonly clock: Clock;
+  /** {@inheritDoc Outside.cloud} */
+  readonly cloud: Cloud;
+  /** {@inheritDoc Outside.journal} */
+  readonly journal: Journal;
+  /** {@inheritDoc Outside.host} */
+  readonly host: PoolHost;
+  /** Whether it was killed. */
+  isDead: boolean = false;
+  /** Calls to the cloud that it waits for. */
+  callCount: number = 0;
+  /** The most of them at once. */
+  mostCalls: number = 0;
+  /** Boundaries that it may still pass; it dies at the next one. */
+  fuse: number = Infinity;
+  /** Whether the disk refuses to be written to. */
+  isDiskFull: boolean = false;
+
+  /**
+   * Begins one.
+   *
+   * @param outside What it lives in.
+   */
+  constructor(outside: Outside) {
+    this.clock = this.#clockOf(outside.clock);
+    this.cloud = this.#cloudOf(outside.cloud);
+    this.journal = this.#journalOf(outside.journal);
+    this.host = this.#hostOf(outside.host);
+  }
+
+  /** Kills it. */
+  kill(): void {
+    this.isDead = true;
+  }
+
+  #pass(): void {
+    if (--this.fuse < 0) this.isDead = true;
+  }
+
+  #clockOf(clock: Clock): Clock {
+    return {
+      nowMs: () => clock.nowMs(),
+      after: (delayMs, work) =>
+        clock.after(delayMs, () => {
+          if (!this.isDead) work();
+        }),
+    };
+  }
+
+  #cloudOf(cloud: Cloud): Cloud {
+    return new Proxy(cloud, {
+      get: (target, name): unknown => {
+        const method = Reflect.get(target, name) as (
+          ...args: unknown[]
+        ) => Promise<unknown>;
+        return (...args: unknown[]) =>
+          this.#wait(() => method.apply(target, args));
+      },
+    });
+  }
+
+  #journalOf(journal: Journal): Journal {
+    return {
+      load: (): Snapshot => journal.load(),
+      commit: (change: Change): void => {
+        this.#pass();
+        if (this.isDead) throw new Killed();
+        if (this.isDiskFull) throw diskFull();
+        journal.commit(change);
+        this.#pass();
+        if (this.isDead) throw new Killed();
+      },
+      close(): void {},
+      [Symbol.dispose](): void {},
+    };
+  }
+
+  #hostOf(host: PoolHost): PoolHost {
+    const around = (work: () => Promise<void>) => this.#waitHost(work);
+    return {
+      prepare: (eni: HostEni, signal) =>
+        around(() => host.prepare(eni, signal)),
+      retire: (eni: HostEni, signal) => around(() => host.retire(eni, signal)),
+    };
+  }
+
+  async #wait<T>(work: () => Promise<T>): Promise<T> {
+    this.callCount++;
+    this.mostCalls = Math.max(this.mostCalls, this.callCount);
+    try {
+      return await this.#waitHost(work);
+    } finally {
+      this.callCount--;
+    }
+  }
+
+  async #waitHost<T>(work: () => Promise<T>): Promise<T> {
+    this.#pass();
+    if (this.isDead) return await new Promise<never>(() => {});
+    let result: { value: T } | { error: unknown };
+    try {
+      result = { value: await work() };
+    } catch (error) {
+      result = { error };
+    }
+    this.#pass();
+    if (this.isDead) return await new Promise<never>(() => {});
+    if ("error" in result) throw result.error;
+    return result.value;
+  }
+}
+
+function diskFull(): PoolError {
+  return new PoolError("journal", "Cannot write as the disk is full");
+}
