@@ -112,6 +112,16 @@ export class AccessKeys {
   }
 
   /**
+   * Ends a role's session before its time, as a change of the role can.
+   *
+   * @param role The role's name.
+   */
+  revoke(role: string): void {
+    this.#keys.delete(this.#sessions.get(role)?.id ?? "");
+    this.#sessions.delete(role);
+  }
+
+  /**
    * Finds a key that may sign now.
    *
    * @param id What travelled.

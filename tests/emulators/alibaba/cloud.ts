@@ -26,7 +26,7 @@ import * as enis from "./enis.ts";
 import { instanceOf, vSwitchOf } from "./eni_rules.ts";
 import type { Fabric, FabricEni } from "./fabric.ts";
 import { type FaultHook, FaultQueue } from "./faults.ts";
-import { MetadataHistory, type SeenEni } from "./history.ts";
+import { MetadataHistory, seenEnis } from "./history.ts";
 import { Identity } from "./identity.ts";
 import { ADDRESSES_PER_GROUP } from "./limits.ts";
 import {
@@ -317,7 +317,7 @@ export class EmulatedCloud {
       try {
         await this.fabric?.assign(this.#body(eni), ips);
       } catch (error) {
-        enis.unassignIps(this.model, eniId, ips);
+        enis.finishUnassign(this.model, eni, ips);
         throw error;
       }
     }
@@ -332,15 +332,16 @@ export class EmulatedCloud {
    * @param ips The addresses.
    */
   async unassign(eniId: string, ips: readonly Ip[]): Promise<void> {
-    const eni = enis.unassignIps(this.model, eniId, ips);
+    const eni = enis.beginUnassign(this.model, eniId, ips);
     if (eni.state === "InUse") {
       try {
         await this.fabric?.unassign(this.#body(eni), ips);
       } catch (error) {
-        enis.assignIps(this.model, eniId, ips);
+        eni.ips.push(...ips);
         throw error;
       }
     }
+    enis.finishUnassign(this.model, eni, ips);
     this.#note(eni.instanceId);
   }
 
@@ -392,15 +393,7 @@ export class EmulatedCloud {
 
   #note(instanceId: string | undefined): void {
     if (instanceId === undefined) return;
-    const seen = enisOf(this.model, instanceId)
-      .filter(({ state }) => state === "InUse" || state === "Detaching")
-      .map((eni): SeenEni => ({
-        id: eni.id,
-        mac: eni.mac,
-        primaryIp: eni.primaryIp,
-        ips: [...eni.ips],
-        vSwitchId: eni.vSwitchId,
-      }));
+    const seen = seenEnis(this.model, instanceId);
     this.history.note(instanceId, seen, this.clock.nowMs());
   }
 }

@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { orAbort } from "../../../pool/alibaba/abort.ts";
 import { AlibabaCloud } from "../../../pool/alibaba/cloud.ts";
 import { type ApiTransport, VERSIONS } from "../../../pool/alibaba/client.ts";
 import { kindOf } from "../../../pool/alibaba/errors.ts";
@@ -76,14 +77,4 @@ function bodyOf(
     case "hang":
       return orAbort(new Promise<never>(() => {}), signal);
   }
-}
-
-function orAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal.reason);
-  if (signal.aborted) onAbort();
-  signal.addEventListener("abort", onAbort, { once: true });
-  return Promise.race([work, promise]).finally(() =>
-    signal.removeEventListener("abort", onAbort)
-  );
 }

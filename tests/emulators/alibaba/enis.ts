@@ -262,7 +262,8 @@ export function assignIps(
 }
 
 /**
- * Takes secondary addresses from a card: all of them or none.
+ * Begins to take secondary addresses from a card: all of them or none. They
+ * leave the card, but nobody else can get them yet.
  *
  * @param model The cloud.
  * @param eniId Which.
@@ -272,7 +273,7 @@ export function assignIps(
  * `InvalidVSwitchId.IpInvalid` when one is its primary address (the service's
  * own code for that case isn't on a stored page).
  */
-export function unassignIps(
+export function beginUnassign(
   model: Model,
   eniId: string,
   ips: readonly Ip[],
@@ -293,8 +294,24 @@ export function unassignIps(
     );
   }
   eni.ips = eni.ips.filter((ip) => !ips.includes(ip));
-  vSwitchOf(model, eni.vSwitchId).book.release(ips);
   return eni;
+}
+
+/**
+ * Ends what {@linkcode beginUnassign} began, or undoes
+ * {@linkcode assignIps}.
+ *
+ * @param model The cloud.
+ * @param eni The card.
+ * @param ips The addresses: its vSwitch's again.
+ */
+export function finishUnassign(
+  model: Model,
+  eni: EniRecord,
+  ips: readonly Ip[],
+): void {
+  eni.ips = eni.ips.filter((ip) => !ips.includes(ip));
+  vSwitchOf(model, eni.vSwitchId).book.release(ips);
 }
 
 function demandQuota(model: Model, order: EniOrder): void {

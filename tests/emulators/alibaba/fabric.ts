@@ -6,7 +6,10 @@
  * `attach` before a card is `InUse`, `detach` before it is `Available`,
  * `assign` and `unassign` before the API answers. A hook that throws makes the
  * verb fail as the service's would: a card falls back to the state it had,
- * addresses are as before, and the call answers `InternalError`.
+ * addresses are as before, and the call answers `InternalError`. An address
+ * can be given to another card only after `unassign` resolved. An instance
+ * comes with its primary card and goes with all of its cards: no hook tells of
+ * that, as whoever adds or removes instances knows it.
  *
  * @module
  */

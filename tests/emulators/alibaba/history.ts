@@ -9,6 +9,7 @@
  * @module
  */
 import type { Ip } from "../../../netns/ip.ts";
+import { enisOf, type Model } from "./model.ts";
 
 /** A card, as metadata shows it. */
 export interface SeenEni {
@@ -74,4 +75,23 @@ export class MetadataHistory {
       sights[0];
     return sight?.enis ?? [];
   }
+}
+
+/**
+ * Lists the cards that an instance can see in itself now.
+ *
+ * @param model The cloud.
+ * @param instanceId The instance.
+ * @returns Its cards, without those that aren't in it yet.
+ */
+export function seenEnis(model: Model, instanceId: string): SeenEni[] {
+  return enisOf(model, instanceId)
+    .filter(({ state }) => state === "InUse" || state === "Detaching")
+    .map((eni) => ({
+      id: eni.id,
+      mac: eni.mac,
+      primaryIp: eni.primaryIp,
+      ips: [...eni.ips],
+      vSwitchId: eni.vSwitchId,
+    }));
 }

@@ -102,7 +102,7 @@ async function handle(
         headers: { "content-type": "text/html" },
       });
     case "hang":
-      return await untilGone(cloud, request);
+      return await new Promise(() => {}); // until the front is closed
     case "lost":
       return broken();
   }
@@ -144,27 +144,15 @@ async function outcomeOf(
   }
 }
 
-/** Never answers: resolves when there is nobody to answer any more. */
-function untilGone(cloud: EmulatedCloud, request: Request): Promise<Response> {
-  const { promise, resolve } = Promise.withResolvers<Response>();
-  const signal = AbortSignal.any([request.signal, cloud.signal]);
-  const done = (): void => resolve(new Response(null));
-  if (signal.aborted) done();
-  signal.addEventListener("abort", done, { once: true });
-  return promise;
-}
-
-/** Begins an answer and breaks the connection in the midst of it. */
+/** Promises more than it gives, so that the connection breaks. */
 function broken(): Response {
   const stream = new ReadableStream<Uint8Array>({
     start(controller): void {
       controller.enqueue(new TextEncoder().encode('{"RequestId":"'));
-    },
-    pull(controller): void {
-      controller.error(new Error("The reply is lost"));
+      controller.close();
     },
   });
   return new Response(stream, {
-    headers: { "content-type": "application/json" },
+    headers: { "content-type": "application/json", "content-length": "4096" },
   });
 }
