@@ -223,12 +223,14 @@ function readArguments(
   return { keep, yes, help };
 }
 
+/** Says what went wrong; a class's name where it isn't one of ours. */
 function explain(error: unknown): string {
-  const told = error instanceof StageError || error instanceof PluginError;
-  if (told || !(error instanceof Error)) {
-    return String(error).replace(/^\w+: /, "");
+  if (error instanceof StageError || error instanceof PluginError) {
+    return error.message;
   }
-  return error.stack ?? error.message;
+  return error instanceof Error
+    ? `${error.name}: ${error.message}`
+    : `${error}`;
 }
 
 function indent(text: string): string {

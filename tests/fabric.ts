@@ -89,7 +89,9 @@ export class Fabric implements AsyncDisposable {
     this.netns = router.netns;
     this.#name = name;
     this.#router = this.#parts.use(router);
-    const homing = setInterval(() => this.#bringHome(), HOMING_MS);
+    const homing = setInterval(() => {
+      for (const plugged of this.#cards.values()) this.#bringHome(plugged);
+    }, HOMING_MS);
     this.#parts.defer(() => clearInterval(homing));
   }
 
@@ -156,7 +158,12 @@ export class Fabric implements AsyncDisposable {
     const port = this.#addPort(card, { machine, link });
     const ips = new Set(card.ips);
     this.#cards.set(card.id, { machine, card, ips, port });
-    for (const ip of ips) this.#router.addHost(port, ip);
+    try {
+      for (const ip of ips) this.#router.addHost(port, ip);
+    } catch (error) {
+      this.unplug(card.id);
+      throw error;
+    }
     return link;
   }
 
@@ -253,15 +260,14 @@ export class Fabric implements AsyncDisposable {
     await this.#parts.disposeAsync();
   }
 
-  /** Plugs those cards in again that died with a namespace. */
-  #bringHome(): void {
-    for (const plugged of this.#cards.values()) {
-      if (this.#router.hasPort(plugged.port)) continue;
-      const { machine, card } = plugged;
-      const link = machine.nextCard();
-      plugged.port = this.#addPort(card, { machine, link });
-      for (const ip of plugged.ips) this.#router.addHost(plugged.port, ip);
-    }
+  /** Plugs a card in again if it died with a namespace. */
+  #bringHome(plugged: Plugged): Plugged {
+    if (this.#router.hasPort(plugged.port)) return plugged;
+    const { machine, card } = plugged;
+    const link = machine.nextCard();
+    plugged.port = this.#addPort(card, { machine, link });
+    for (const ip of plugged.ips) this.#router.addHost(plugged.port, ip);
+    return plugged;
   }
 
   #addPort(card: Card, into: { machine: Machine; link: string }): Port {
@@ -272,7 +278,7 @@ export class Fabric implements AsyncDisposable {
 
   #plugged(cardId: string): Plugged {
     const plugged = this.#cards.get(cardId);
-    if (plugged !== undefined) return plugged;
+    if (plugged !== undefined) return this.#bringHome(plugged);
     throw new Error(`Cannot find ${cardId}: it isn't plugged in`);
   }
 

@@ -95,6 +95,8 @@ export class Filter {
   async #nft(args: readonly string[], commands = ""): Promise<string> {
     const child = new Deno.Command("nsenter", {
       args: [`--net=${this.#netns}`, "nft", ...args],
+      // After `su` root's own folder is in nobody's PATH.
+      env: { PATH: `${Deno.env.get("PATH") ?? ""}:/usr/sbin:/sbin` },
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",

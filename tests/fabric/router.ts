@@ -12,7 +12,7 @@
 import { addAddress } from "../../netns/address.ts";
 import type { Mac } from "../../netns/attachment.ts";
 import { setInetConf } from "../../netns/conf.ts";
-import { type Cidr, hostCidr, type Ip } from "../../netns/ip.ts";
+import { hostCidr, type Ip } from "../../netns/ip.ts";
 import {
   deleteLink,
   findLinkByName,
@@ -188,17 +188,6 @@ export class Router implements AsyncDisposable {
     const { ifIndex } = port;
     deleteRoute(this.#routes, { ifIndex, destination: hostCidr(ip) });
     deleteNeighbour(this.#routes, { ifIndex, ip });
-  }
-
-  /**
-   * Leads a prefix to a machine, as an entry of the VPC's route table does.
-   *
-   * @param port The machine's port.
-   * @param route The prefix and the machine's address.
-   */
-  addRoute(port: Port, route: { destination: Cidr; gateway: Ip }): void {
-    const { ifIndex } = port;
-    replaceRoute(this.#routes, { ...route, ifIndex, onlink: true });
   }
 
   /**

@@ -24,7 +24,7 @@ import { count } from "./terminal.ts";
 
 /** A stage to be opened. */
 export interface StageOptions extends StageSize {
-  /** Its folder, absolute. @default {a new one in /tmp} */
+  /** Its folder, absolute. @default {a new one in $TMPDIR} */
   readonly dir?: string;
   /** The nodes' type. @default {"ecs.g7.xlarge"} */
   readonly instanceType?: string;
@@ -155,7 +155,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
   const step = options.onStep ?? (() => {});
   await using parts = new AsyncDisposableStack();
   const dir = options.dir ??
-    await Deno.makeTempDir({ dir: "/tmp", prefix: "terway-" });
+    await Deno.makeTempDir({ prefix: "terway-" });
   const { nodeCount } = options;
   socketPath(dir, `n${nodeCount}`); // the longest, before anything is made
   await claimDir(dir);
