@@ -307,7 +307,8 @@ Deno.test("terway daemon finds its leases after kill -9, and settles what relays
   await caller.until(async () => (await caller.leases()).length === 1);
   assertEquals(await caller.ok("ADD", stays.env), kept);
   await caller.ok("CHECK", stays.env);
-  const left = [...Deno.readDirSync(tombstones)].map(({ name }) => name);
+  const left = (await Array.fromAsync(Deno.readDir(tombstones)))
+    .map(({ name }) => name);
   assertEquals(left, ["2.rejected"]);
   await caller.ok("DEL", stays.env);
   await stage.drain();
