@@ -173,6 +173,14 @@ export interface Cloud {
     call: { eniId: string; ips: readonly Ip[] },
     signal: AbortSignal,
   ): Promise<void>;
+  /**
+   * Puts a card into these security groups, 1 to 5, and out of all others;
+   * the same call may be repeated.
+   */
+  setSecurityGroups(
+    call: { eniId: string; securityGroupIds: readonly string[] },
+    signal: AbortSignal,
+  ): Promise<void>;
 }
 
 /**

@@ -33,6 +33,8 @@ export interface CloudOnTrial {
   readonly farVSwitchId: string;
   /** A security group of the same VPC. */
   readonly securityGroupId: string;
+  /** Another one of it. */
+  readonly otherSecurityGroupId: string;
   /** An instance with 3 cards at most, of 6 addresses at most. */
   readonly instanceId: string;
   /** Its type. */
@@ -178,6 +180,23 @@ const CASES: Readonly<Record<string, Case>> = {
     assertEquals(await ids({ ids: [one.id], tags: { kind: "2" } }), []);
     const primary = await cloud.describeEnis({ instanceId }, soon());
     assertEquals(primary.map(({ type }) => type), ["Primary"]);
+  },
+  "a card's groups are those that it was put into last": async (trial) => {
+    const { cloud, securityGroupId, otherSecurityGroupId } = trial;
+    const eniId = await attached(trial);
+    const put = (...securityGroupIds: string[]): Promise<void> =>
+      cloud.setSecurityGroups({ eniId, securityGroupIds }, soon());
+    const both = [securityGroupId, otherSecurityGroupId].sort();
+    await put(...both);
+    await put(...both);
+    assertEquals((await see(trial, eniId))?.securityGroupIds.toSorted(), both);
+    await put(otherSecurityGroupId);
+    assertEquals((await see(trial, eniId))?.securityGroupIds, [
+      otherSecurityGroupId,
+    ]);
+    await refuses(put("sg-nowhere"), "notFound");
+    const gone = { eniId: "eni-00000000000000000000", securityGroupIds: both };
+    await refuses(cloud.setSecurityGroups(gone, soon()), "notFound");
   },
   "the primary card can't be taken away": async (trial) => {
     const { cloud, instanceId } = trial;

@@ -1,28 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { FAULTS } from "../tests/emulators/alibaba/faults.ts";
 import { PoolError } from "./error.ts";
-import { Rig, type RigOptions, wishFor } from "./testing/rig.ts";
-
-/** Runs a case on a started rig, and empties it. */
-async function on(
-  options: RigOptions,
-  run: (rig: Rig) => Promise<void>,
-): Promise<void> {
-  const rig = new Rig(options);
-  try {
-    await rig.start();
-    await run(rig);
-    assertEquals(rig.newsOf("broken"), []);
-  } finally {
-    await rig.close();
-  }
-}
-
-/** Takes a node's `count` addresses. */
-async function fill(rig: Rig, count: number): Promise<void> {
-  const owners = Array.from({ length: count }, (_, i) => `pod-${i}`);
-  await rig.within(Promise.all(owners.map((one) => rig.claim(one))), 61_000);
-}
+import { fill, on, Rig, wishFor } from "./testing/rig.ts";
 
 Deno.test("a pod on an empty node gets an address of a card that is made for it", () =>
   on({}, async (rig) => {
@@ -176,122 +154,6 @@ Deno.test("a card that serves nobody goes as a whole", () =>
     assertEquals(rig.journal.load(), { enis: [], slots: [], leases: [] });
   }));
 
-Deno.test("quota reached: creating is refused at once until a card of ours goes", () =>
-  on({ eniCount: 5, maxIdle: 0 }, async (rig) => {
-    await fill(rig, 12); // the type allows 2 cards beside the primary one
-    const error = await assertRejects(() => rig.lease("x"), PoolError);
-    assertEquals(error.kind, "full");
-    assert(error.message.includes("the cloud allows no further card"));
-    const { full } = rig.keeper.status();
-    const restMs = (full?.untilMs ?? 0) - rig.clock.nowMs();
-    assert(restMs > 20 * 60_000 - 5_000 && restMs <= 30 * 60_000, `${restMs}`);
-    const before = rig.countOf("CreateNetworkInterface");
-    await assertRejects(() => rig.lease("y"), PoolError);
-    assertEquals(rig.countOf("CreateNetworkInterface"), before);
-    for (let i = 0; i < 6; i++) await rig.keeper.release(`pod-${i}`);
-    await rig.clock.advance(45_000);
-    assertEquals(rig.keeper.status().full, undefined);
-    await rig.lease("z");
-  }));
-
-Deno.test("quota reached: looked at again after 20 to 30 min", () =>
-  on({}, async (rig) => {
-    const quota = {
-      kind: "refuse",
-      code: "EniPerInstanceLimitExceeded",
-    } as const;
-    rig.stand.cloud.faults.add(quota, { action: "CreateNetworkInterface" });
-    const error = await assertRejects(() => rig.lease("x"), PoolError);
-    assertEquals(error.kind, "full");
-    assertEquals(rig.newsOf("full").length, 1);
-    await rig.clock.advance(24 * 60_000);
-    await assertRejects(() => rig.lease("y"), PoolError);
-    await rig.clock.advance(60_000);
-    await rig.lease("z");
-    assertEquals(rig.newsOf("fullEnded").length, 1);
-  }));
-
-Deno.test("a vSwitch that runs dry rests, and the next one is taken", () =>
-  on({ vSwitches: ["smallVSwitchId", "vSwitchId"] }, async (rig) => {
-    await fill(rig, 12);
-    const { smallVSwitchId, vSwitchId } = rig.stand;
-    assert(rig.newsOf("vSwitchRested").length > 0);
-    const used = rig.keeper.status().enis.map((eni) => eni.vSwitchId);
-    assert(used.includes(vSwitchId), `${used} ${smallVSwitchId}`);
-  }));
-
-Deno.test("the last addresses of the only vSwitch are found, then pods learn why they wait", () =>
-  on({ vSwitches: ["smallVSwitchId"] }, async (rig) => {
-    await fill(rig, 4);
-    const error = await assertRejects(
-      () => rig.within(rig.claim("x", 10_000), 11_000),
-      PoolError,
-    );
-    assertEquals(error.kind, "timeout");
-    assert(error.message.includes("no vSwitch has addresses left"));
-    assert(error.message.includes("tried again by itself at 2026-11-21T12:"));
-  }));
-
-Deno.test("a throttled API is left alone until the next minute", () =>
-  on({}, async (rig) => {
-    rig.stand.cloud.faults.add(FAULTS.throttled, {
-      action: "CreateNetworkInterface",
-    });
-    const lease = await rig.within(rig.claim("a", 120_000), 120_000);
-    assert(lease.atMs >= Date.parse("2026-11-21T12:01:00Z"));
-    assertEquals(rig.countOf("CreateNetworkInterface"), 2);
-    const [failure] = rig.newsOf("callFailed");
-    assertEquals(failure?.problem.kind, "throttled");
-    assertEquals(
-      failure?.nextStep,
-      "rests for 63 s, then one call at a time",
-    );
-  }));
-
-Deno.test("a refusal that an operator must cure is told to who waits", () =>
-  on({}, async (rig) => {
-    rig.stand.cloud.faults.add(FAULTS.denied, {
-      action: "CreateNetworkInterface",
-    });
-    const error = await assertRejects(
-      () => rig.within(rig.claim("a", 10_000), 11_000),
-      PoolError,
-    );
-    assert(
-      error.message.includes(
-        "CreateNetworkInterface failed with Forbidden.RAM",
-      ),
-    );
-    await rig.clock.advance(60_000);
-    await rig.lease("b");
-  }));
-
-for (const name of ["lost", "silent", "timeout", "garbage"] as const) {
-  for (
-    const action of [
-      "CreateNetworkInterface",
-      "AttachNetworkInterface",
-      "AssignPrivateIpAddresses",
-      "DetachNetworkInterface",
-      "DeleteNetworkInterface",
-      "DescribeNetworkInterfaces",
-    ]
-  ) {
-    Deno.test(`a ${name} answer of ${action} costs time and nothing else`, () =>
-      on({ maxIdle: 1 }, async (rig) => {
-        rig.stand.cloud.faults.add(FAULTS[name], { action });
-        await rig.lease("a");
-        await rig.lease("b");
-        assertEquals(rig.cloudEnis.map(({ ips }) => ips), [2]);
-        await rig.keeper.release("a");
-        await rig.keeper.release("b");
-        await rig.drain();
-        assertEquals(rig.cloudEnis, []);
-        assertEquals(rig.stand.cloud.faults.count, 0);
-      }));
-  }
-}
-
 Deno.test("a restart finds leases, resting addresses and cards again", () =>
   on({}, async (rig) => {
     const lease = await rig.lease("stays");
@@ -337,25 +199,6 @@ Deno.test("a card that isn't ours is counted and never touched", async () => {
   }
 });
 
-Deno.test("what can't be journalled doesn't happen", () =>
-  on({ minIdle: 2 }, async (rig) => {
-    const lease = await rig.lease("a");
-    await rig.clock.advance(10_000);
-    const { commit } = rig.journal;
-    rig.journal.commit = () => {
-      throw new PoolError("journal", "the disk is full");
-    };
-    const error = await assertRejects(() => rig.claim("b"), PoolError);
-    assertEquals(error.kind, "journal");
-    await assertRejects(() => rig.keeper.release("a"), PoolError, "full");
-    assertEquals(rig.keeper.leases(), [lease]);
-    assertEquals(rig.newsOf("journalFailed").length, 1);
-    rig.journal.commit = commit;
-    await rig.lease("b");
-    assertEquals(await rig.keeper.release("a"), lease);
-    assertEquals(rig.newsOf("journalBack").length, 1);
-  }));
-
 Deno.test("drain waits for pods, then leaves nothing", () =>
   on({ minIdle: 3 }, async (rig) => {
     await rig.lease("a");
@@ -385,27 +228,4 @@ Deno.test("stop tells who waits, and releases nothing", () =>
     assertEquals(rig.cloudEnis.length, 1);
     await assertRejects(() => rig.keeper.release("a"), PoolError);
     assertEquals(rig.journal.load().leases.length, 1);
-  }));
-
-Deno.test("a start that the cloud doesn't answer says so, and goes on", async () => {
-  const rig = new Rig();
-  rig.stand.cloud.faults.add(FAULTS.unavailable, { times: 4 });
-  const error = await assertRejects(
-    () => rig.within(rig.keeper.start(rig.deadline(3_000)), 4_000),
-    PoolError,
-  );
-  assert(error.message.includes("ServiceUnavailable"), error.message);
-  await rig.lease("a");
-  await rig.close();
-});
-
-Deno.test("a card that the kernel never shows is given up for another", () =>
-  on({}, async (rig) => {
-    rig.host.failure = new Error("no link with its MAC");
-    const claim = rig.claim("a", 600_000);
-    await rig.clock.advance(200_000);
-    rig.host.failure = undefined;
-    await rig.within(claim, 400_000);
-    assertEquals(rig.newsOf("eniGone").length, 1);
-    assertEquals(rig.cloudEnis.length, 1);
   }));

@@ -210,6 +210,22 @@ export class AlibabaCloud implements Cloud {
     }
   }
 
+  /** {@inheritDoc Cloud.setSecurityGroups} */
+  async setSecurityGroups(
+    call: { eniId: string; securityGroupIds: readonly string[] },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const params = {
+      NetworkInterfaceId: call.eniId,
+      ...list("SecurityGroupId", call.securityGroupIds),
+    };
+    await this.#call(
+      ecs("ModifyNetworkInterfaceAttribute", params),
+      readDone,
+      signal,
+    );
+  }
+
   async #unassignRest(
     call: { eniId: string; ips: readonly Ip[] },
     signal: AbortSignal,

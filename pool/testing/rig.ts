@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { assertEquals } from "@std/assert";
 import { openDirect } from "../../tests/emulators/alibaba/direct.ts";
 import type { CloudOptions } from "../../tests/emulators/alibaba/cloud.ts";
 import { buildStand, type Stand } from "../../tests/emulators/alibaba/stand.ts";
@@ -241,4 +242,35 @@ export function wishFor(ownerKey: OwnerKey): ClaimWish {
       attachment: { ownerKey, ip, eniId: eni.id, mac: eni.mac },
     }),
   };
+}
+
+/**
+ * Runs a case on a started rig.
+ *
+ * @param options How the rig shall be.
+ * @param run The case.
+ */
+export async function on(
+  options: RigOptions,
+  run: (rig: Rig) => Promise<void>,
+): Promise<void> {
+  const rig = new Rig(options);
+  try {
+    await rig.start();
+    await run(rig);
+    assertEquals(rig.newsOf("broken"), []);
+  } finally {
+    await rig.close();
+  }
+}
+
+/**
+ * Takes so many of a node's addresses, for `pod-0` and on.
+ *
+ * @param rig The node.
+ * @param count How many.
+ */
+export async function fill(rig: Rig, count: number): Promise<void> {
+  const owners = Array.from({ length: count }, (_, i) => `pod-${i}`);
+  await rig.within(Promise.all(owners.map((one) => rig.claim(one))), 61_000);
 }
