@@ -19,6 +19,8 @@ export interface Stand {
   readonly farVSwitchId: string;
   /** The group. */
   readonly securityGroupId: string;
+  /** Another group of the VPC; nothing is in it. */
+  readonly otherSecurityGroupId: string;
   /** An ecs.g7.large: 3 cards of 6 addresses. */
   readonly instanceId: string;
   /** Its type. */
@@ -43,6 +45,7 @@ export function buildStand(options: CloudOptions = {}): Stand {
     cidr: "10.0.3.0/24",
   });
   const group = cloud.addSecurityGroup({ vpcId });
+  const other = cloud.addSecurityGroup({ vpcId });
   const instanceType = "ecs.g7.large";
   const node = cloud.addInstance({ type: instanceType, vSwitchId: near.id });
   return {
@@ -52,6 +55,7 @@ export function buildStand(options: CloudOptions = {}): Stand {
     smallVSwitchId: small.id,
     farVSwitchId: far.id,
     securityGroupId: group.id,
+    otherSecurityGroupId: other.id,
     instanceId: node.id,
     instanceType,
   };
