@@ -105,12 +105,13 @@ export class EventStream implements AsyncDisposable {
    * Subscribes.
    *
    * @param namespace Where; this thread's own when absent.
+   * @param queueBytes What the kernel may hold back for us.
    * @throws {NetlinkError} When no socket can be had.
    */
-  constructor(namespace?: Namespace) {
+  constructor(namespace?: Namespace, queueBytes: number = QUEUE_BYTES) {
     using resources = new DisposableStack();
     this.#socket = resources.use(openRoutes(namespace));
-    this.#subscribe();
+    this.#subscribe(queueBytes);
     const eventFd = libc().eventfd(0, EFD_CLOEXEC_NONBLOCK);
     this.#wakeFd = checkErrno("make an eventfd", eventFd);
     resources.defer(() => libc().close(this.#wakeFd));
@@ -153,14 +154,14 @@ export class EventStream implements AsyncDisposable {
     this.#resources.dispose();
   }
 
-  #subscribe(): void {
+  #subscribe(queueBytes: number): void {
     const nl = libnl();
     for (const group of GROUPS) {
       const code = nl.nl_socket_add_membership(this.#socket.pointer, group);
       check("ip monitor", code);
     }
     // Refused without CAP_NET_ADMIN; then the default queue must do.
-    const size = new Uint8Array(new Int32Array([QUEUE_BYTES]).buffer);
+    const size = new Uint8Array(new Int32Array([queueBytes]).buffer);
     const { fd } = this.#socket;
     libc().setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, size, 4);
   }

@@ -8,6 +8,7 @@ import { assertEquals, assertLess } from "@std/assert";
 import { applyPlan } from "./apply.ts";
 import { comparePlan } from "./compare.ts";
 import { livingObjectCount } from "./ffi.ts";
+import { openKernel } from "./kernel.ts";
 import { Lab } from "./lab.ts";
 import { removePlan } from "./remove.ts";
 
@@ -24,6 +25,7 @@ interface Figures {
   readonly fdGrowth: number;
   readonly livingGrowth: number;
   readonly differenceCount: number;
+  readonly kernelFdGrowth: number;
 }
 
 /** Applies, compares and removes; measures after the first tenth. */
@@ -49,7 +51,26 @@ async function endure(): Promise<Figures> {
     fdGrowth: after.fdCount - before.fdCount,
     livingGrowth: after.living - before.living,
     differenceCount,
+    kernelFdGrowth: await openAndClose(lab),
   };
+}
+
+/** Opens and closes kernels: how many descriptors are left over. */
+async function openAndClose(lab: Lab): Promise<number> {
+  const plan = lab.plan(lab.pod());
+  const round = async (): Promise<void> => {
+    await using kernel = await openKernel({ netns: lab.node.path });
+    await kernel.apply(plan);
+    await kernel.remove(plan);
+  };
+  await round();
+  const before = measure().fdCount;
+  for (let i = 0; i < 5; i++) await round();
+  // The runtime closes its own of an ended Worker when it likes.
+  for (let i = 0; i < 100 && measure().fdCount > before; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return Math.max(0, measure().fdCount - before);
 }
 
 interface Measure {
@@ -102,4 +123,5 @@ Deno.test(`applyPlan() and removePlan() ${PLAN_COUNT} times leave memory and des
   assertEquals(figures.fdGrowth, 0);
   assertEquals(figures.livingGrowth, 0);
   assertEquals(figures.differenceCount, 0);
+  assertEquals(figures.kernelFdGrowth, 0);
 });

@@ -205,6 +205,15 @@ function home(): Namespace {
   });
 }
 
+/**
+ * Closes what this thread knows its own namespace by, as a Worker that ends
+ * must: descriptors belong to the process. It is opened again when needed.
+ */
+export function closeHome(): void {
+  homeNamespace?.[Symbol.dispose]();
+  homeNamespace = undefined;
+}
+
 function comeHome(): void {
   if (libc().setns(home().fd, CLONE_NEWNET) === 0) return;
   // Deno.exit() in a Worker ends only the Worker; the thread would live on.

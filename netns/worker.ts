@@ -11,7 +11,7 @@ import { applyPlan } from "./apply.ts";
 import { comparePlan } from "./compare.ts";
 import { EventStream } from "./event.ts";
 import { listLinks } from "./link.ts";
-import { type Namespace, openNamespace } from "./namespace.ts";
+import { closeHome, type Namespace, openNamespace } from "./namespace.ts";
 import { removePlan } from "./remove.ts";
 import { openRoutes, type RouteSocket } from "./socket.ts";
 import type { Plan } from "./step.ts";
@@ -90,6 +90,7 @@ async function close(): Promise<void> {
   await Promise.allSettled(dying.values());
   await node?.[Symbol.asyncDispose]();
   node = undefined;
+  closeHome();
 }
 
 async function settled(): Promise<void> {

@@ -1,0 +1,56 @@
+import { assert, assertEquals } from "@std/assert";
+import { Lab } from "./lab.ts";
+import { LINK_KINDS, type LinkKind, probe } from "./probe.ts";
+
+/** How `ip` makes a link of a kind: another opinion than our own. */
+const WORDS: Readonly<Record<LinkKind, string>> = {
+  veth: "link add a0 type veth peer name a1",
+  vlan: "link add a0 link eth1 type vlan id 2",
+  ipvlan: "link add a0 link eth1 type ipvlan",
+  ifb: "link add a0 type ifb",
+};
+
+for (const kind of LINK_KINDS) {
+  Deno.test(`probe() says of ${kind} what iproute2 finds`, () => {
+    const capability = probe().links[kind];
+    using lab = new Lab();
+    let can = true;
+    try {
+      lab.node.ip(...WORDS[kind].split(" "));
+    } catch {
+      can = false;
+    }
+    assertEquals(capability.can, can);
+    assert(capability.can || capability.reason.includes(kind));
+  });
+}
+
+Deno.test("probe() leaves nothing behind", () => {
+  const folder = Deno.makeTempDirSync();
+  probe(folder);
+  assertEquals([...Deno.readDirSync(folder)], []);
+  Deno.removeSync(folder);
+});
+
+Deno.test("probe() says why a process without rights can do nothing", async () => {
+  const folder = await Deno.makeTempDir();
+  const script = `
+    import { probe } from "${new URL("./probe.ts", import.meta.url)}";
+    console.log(JSON.stringify(probe("${folder}")));`;
+  const output = await new Deno.Command("setpriv", {
+    args: [
+      "--bounding-set=-sys_admin",
+      "--inh-caps=-sys_admin",
+      Deno.execPath(),
+      "eval",
+      script,
+    ],
+    cwd: import.meta.dirname ?? ".",
+  }).output();
+  const { namespaces, links } = JSON.parse(
+    new TextDecoder().decode(output.stdout),
+  );
+  await Deno.remove(folder);
+  assertEquals(namespaces.can, links.veth.can);
+  assert(!namespaces.can && namespaces.reason.includes("EPERM"), namespaces);
+});
