@@ -117,6 +117,40 @@ Deno.test("a damaged journal is refused", () =>
     Deno.removeSync(`${path}.lock`);
   }));
 
+Deno.test({
+  name: "a full disk refuses a write whole, and what was there can be read",
+  // Only root may mount a small disk.
+  ignore: Deno.uid() !== 0,
+  fn: () =>
+    inFolder((path) => {
+      const folder = path.slice(0, path.lastIndexOf("/"));
+      mount("mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", folder);
+      try {
+        using journal = openJournal(path, NODE);
+        let before = emptyState();
+        const error = assertThrows(() => {
+          for (let count = 1;; count++) {
+            const enis = Array.from(
+              { length: count },
+              (_, i) => eniWith(i, Array<"idle">(20).fill("idle")),
+            );
+            write(journal, before, poolOf(enis));
+            before = poolOf(enis);
+          }
+        }, PoolError);
+        assert(error.message.includes("the disk is full"), error.message);
+        assertEquals(sorted(journal), sortedOf(before));
+      } finally {
+        mount("umount", folder);
+      }
+    }),
+});
+
+function mount(command: string, ...args: string[]): void {
+  const { success, stderr } = new Deno.Command(command, { args }).outputSync();
+  if (!success) throw new Error(new TextDecoder().decode(stderr));
+}
+
 Deno.test("a refused write changes nothing, and the next one works", () => {
   using journal = openJournal(":memory:", NODE);
   write(journal, emptyState(), SMALL);

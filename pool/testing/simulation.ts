@@ -92,6 +92,7 @@ export class Simulation {
       deleteMs: chance.int(0, 2_000),
     });
     this.limits = limitsBy(chance, this.stand);
+    this.faultRarity = rarityBy(chance);
     this.stand.cloud.before = (call) => {
       this.callCount++;
       return this.#fault(call.action);
@@ -184,7 +185,8 @@ export class Simulation {
       case "garbage":
         return { kind, done };
       case "slow":
-        return { kind, ms: this.chance.int(1_000, 35_000) };
+        // Half of them are done after the caller's deadline of 20 s.
+        return { kind, ms: this.chance.int(5_000, 35_000) };
       default:
         return { kind: "refuse", code: kind };
     }
@@ -199,6 +201,8 @@ const FAULT_KINDS = [
   "garbage",
   "slow",
   "slow",
+  "slow",
+  "slow",
   "Throttling.User",
   "InternalError",
   "ServiceUnavailable",
@@ -206,6 +210,10 @@ const FAULT_KINDS = [
   "Operation.Conflict",
   "InvalidVSwitchId.IpNotEnough",
 ] as const;
+
+function rarityBy(chance: Chance): number {
+  return chance.pick([Infinity, 20, 5, 3, 2]) ?? 5;
+}
 
 function limitsBy(chance: Chance, stand: Stand): PoolLimits {
   const maxIdle = chance.int(0, 6);
@@ -280,7 +288,7 @@ async function happen(life: Simulation): Promise<void> {
   if (life.process.isDead) {
     if (chance.oneIn(2)) life.begin();
     await elapse(life, chance.int(0, 20_000));
-  } else if (die <= 25) {
+  } else if (die <= 20) {
     for (let count = chance.int(1, 6); count > 0; count--) pods.come();
   } else if (die <= 45) {
     for (let count = chance.int(1, 4); count > 0; count--) pods.go();
@@ -304,7 +312,7 @@ async function happen(life: Simulation): Promise<void> {
   } else if (die === 56) {
     life.process.isDiskFull = !life.process.isDiskFull;
   } else if (die <= 58) {
-    life.faultRarity = chance.pick([Infinity, 20, 5, 2]) ?? 5;
+    life.faultRarity = rarityBy(chance);
     life.note(`one call in ${life.faultRarity} goes wrong`);
   } else {
     const longest = chance.pick([10, 1_000, 10_000, 90_000]) ?? 10;
