@@ -48,8 +48,11 @@ import {
   type VethStep,
 } from "./step.ts";
 
-/** What undoes what was done, last thing first. */
-type Undo = DisposableStack;
+/** Where the work is done, and what undoes it, last thing first. */
+interface Work {
+  readonly places: Places;
+  readonly undo: DisposableStack;
+}
 
 /**
  * Makes a plan true, or leaves everything as it was.
@@ -71,7 +74,7 @@ export function applyPlan(plan: Plan, host: RouteSocket): void {
   using undo = new DisposableStack();
   for (const step of plan.steps) {
     try {
-      make(step, places, undo);
+      make(step, { places, undo });
     } catch (error) {
       throw undone(undo, explain(error, command(step, plan.netns)));
     }
@@ -79,26 +82,27 @@ export function applyPlan(plan: Plan, host: RouteSocket): void {
   undo.move(); // nothing failed: keep what was made
 }
 
-function make(step: Step, places: Places, undo: Undo): void {
+function make(step: Step, work: Work): void {
   switch (step.kind) {
     case "veth":
-      return makeVeth(step, places, undo);
+      return makeVeth(step, work);
     case "link":
-      return makeLink(step, places, undo);
+      return makeLink(step, work);
     case "conf":
-      return makeConf(step, places, undo);
+      return makeConf(step, work);
     case "address":
-      return makeAddress(step, places, undo);
+      return makeAddress(step, work);
     case "neighbour":
-      return makeNeighbour(step, places, undo);
+      return makeNeighbour(step, work);
     case "route":
-      return makeRoute(step, places, undo);
+      return makeRoute(step, work);
     case "rule":
-      return makeRule(step, places, undo);
+      return makeRule(step, work);
   }
 }
 
-function makeVeth(step: VethStep, places: Places, undo: Undo): void {
+function makeVeth(step: VethStep, work: Work): void {
+  const { places, undo } = work;
   const { host, podNamespace } = places;
   if (podNamespace === undefined) {
     throw new TypeError("Cannot make a veth as the plan names no namespace");
@@ -116,9 +120,9 @@ function makeVeth(step: VethStep, places: Places, undo: Undo): void {
   }
   const { alias } = step;
   const wanted = { up: true, mtu };
-  adjust(places, undo, { place: "host", link: hostEnd, wanted, alias });
+  adjust(work, { place: "host", link: hostEnd, wanted, alias });
   const podEnd = places.link("pod", step.pod.name);
-  adjust(places, undo, { place: "pod", link: podEnd, wanted });
+  adjust(work, { place: "pod", link: podEnd, wanted });
 }
 
 /** One of the names is there: says whose, unless both ends are ours. */
@@ -133,23 +137,22 @@ function checkVeth(step: VethStep, places: Places): void {
   if (host !== undefined && pod === undefined) throw taken(host);
 }
 
-function makeLink(step: LinkStep, places: Places, undo: Undo): void {
-  const link = places.link(step.place, step.link);
+function makeLink(step: LinkStep, work: Work): void {
+  const link = work.places.link(step.place, step.link);
   const wanted = { up: true, mtu: step.mtu ?? link.mtu };
-  adjust(places, undo, { place: step.place, link, wanted });
+  adjust(work, { place: step.place, link, wanted });
+}
+
+/** A link as it shall be. */
+interface Adjustment {
+  readonly place: Place;
+  readonly link: LinkSeen;
+  readonly wanted: { readonly up: boolean; readonly mtu: number };
+  readonly alias?: string;
 }
 
 /** Brings a link up, with its MTU and alias, if it isn't so. */
-function adjust(
-  places: Places,
-  undo: Undo,
-  what: {
-    place: Place;
-    link: LinkSeen;
-    wanted: { up: boolean; mtu: number };
-    alias?: string;
-  },
-): void {
+function adjust({ places, undo }: Work, what: Adjustment): void {
   const { place, link, wanted, alias } = what;
   const change: LinkChange = {
     ...link.up !== wanted.up && { up: wanted.up },
@@ -163,7 +166,7 @@ function adjust(
   undo.defer(forgiving(() => setLink(socket, link.ifIndex, { up, mtu })));
 }
 
-function makeConf(step: ConfStep, places: Places, undo: Undo): void {
+function makeConf(step: ConfStep, { places, undo }: Work): void {
   const socket = places.socket(step.place);
   const link = places.link(step.place, step.link);
   const { ifIndex } = link;
@@ -177,7 +180,7 @@ function makeConf(step: ConfStep, places: Places, undo: Undo): void {
   undo.defer(forgiving(() => setInetConf(socket, ifIndex, old)));
 }
 
-function makeAddress(step: AddressStep, places: Places, undo: Undo): void {
+function makeAddress(step: AddressStep, { places, undo }: Work): void {
   const socket = places.socket(step.place);
   const { ifIndex } = places.link(step.place, step.link);
   const address = { ifIndex, cidr: step.cidr };
@@ -185,7 +188,7 @@ function makeAddress(step: AddressStep, places: Places, undo: Undo): void {
   undo.defer(forgiving(() => deleteAddress(socket, address)));
 }
 
-function makeNeighbour(step: NeighbourStep, places: Places, undo: Undo): void {
+function makeNeighbour(step: NeighbourStep, { places, undo }: Work): void {
   const socket = places.socket(step.place);
   const { ifIndex } = places.link(step.place, step.link);
   const { ip, mac } = step;
@@ -202,7 +205,7 @@ function makeNeighbour(step: NeighbourStep, places: Places, undo: Undo): void {
   undo.defer(forgiving(() => replaceNeighbour(socket, seen)));
 }
 
-function makeRoute(step: RouteStep, places: Places, undo: Undo): void {
+function makeRoute(step: RouteStep, { places, undo }: Work): void {
   const socket = places.socket(step.place);
   const { ifIndex } = places.link(step.place, step.link);
   const wanted = routeOf(step, ifIndex);
@@ -227,7 +230,7 @@ function makeRoute(step: RouteStep, places: Places, undo: Undo): void {
   undo.defer(forgiving(() => replaceRoute(socket, seenRoute(old))));
 }
 
-function makeRule(step: RuleStep, places: Places, undo: Undo): void {
+function makeRule(step: RuleStep, { places, undo }: Work): void {
   const socket = places.socket(step.place);
   if (!added(() => addRule(socket, step))) return;
   undo.defer(forgiving(() => deleteRule(socket, step)));
@@ -288,7 +291,7 @@ function explain(error: unknown, op: string): unknown {
 }
 
 /** Undoes, and gives the error to throw: both, when undoing fails too. */
-function undone(undo: Undo, error: unknown): unknown {
+function undone(undo: DisposableStack, error: unknown): unknown {
   try {
     undo.dispose();
     return error;

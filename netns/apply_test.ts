@@ -6,7 +6,6 @@ import {
 } from "@std/assert";
 import { applyPlan } from "./apply.ts";
 import { comparePlan } from "./compare.ts";
-import { eniPlan } from "./datapath/veth.ts";
 import { dumpNamespace, type NamespaceDump } from "./dump.ts";
 import { NetlinkError } from "./errno.ts";
 import { Lab, type Room } from "./lab.ts";
@@ -32,7 +31,7 @@ class Scene implements Disposable {
   readonly plan = this.lab.plan(this.pod);
 
   constructor() {
-    applyPlan(eniPlan(this.lab.eniWish()), this.node.routes);
+    applyPlan(this.lab.eniPlan(), this.node.routes);
   }
 
   apply(plan: Plan = this.plan): void {
@@ -117,7 +116,7 @@ Deno.test("applyPlan() fails with the step's command, and undoes every step befo
 Deno.test("applyPlan() of an ENI undoes every step before", async (t) => {
   using lab = new Lab();
   const { routes } = lab.node;
-  const { steps } = eniPlan(lab.eniWish());
+  const { steps } = lab.eniPlan();
   const before = dumpNamespace(routes);
   for (const [i, { kind }] of steps.entries()) {
     await t.step(`after step ${i + 1}, ${kind}`, () => {
@@ -211,10 +210,8 @@ Deno.test("applyPlan() doesn't replace our own pair whose other end was renamed"
 Deno.test("applyPlan() doesn't touch a link of the ENI's name and another MAC", () => {
   using lab = new Lab();
   const { routes } = lab.node;
-  const wish = lab.eniWish();
-  const link = { ...wish.link, mac: "00:16:3e:00:00:99" };
   const before = dumpNamespace(routes);
-  const plan = eniPlan({ ...wish, link });
+  const plan = lab.eniPlan("00:16:3e:00:00:99");
   assertThrows(() => applyPlan(plan, routes), TakenError, "link eth1");
   assertEquals(dumpNamespace(routes), before);
 });

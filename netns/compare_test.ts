@@ -1,7 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { applyPlan } from "./apply.ts";
 import { comparePlan } from "./compare.ts";
-import { eniPlan } from "./datapath/veth.ts";
 import { Lab } from "./lab.ts";
 import { removeNamespace } from "./namespace.ts";
 import type { Difference, Plan } from "./step.ts";
@@ -172,7 +171,7 @@ class Scene implements Disposable {
   readonly lab = new Lab();
   readonly pod = this.lab.pod();
   readonly podPlan = this.lab.plan(this.pod);
-  readonly eniPlan = eniPlan(this.lab.eniWish());
+  readonly eniPlan = this.lab.eniPlan();
 
   constructor() {
     for (const plan of [this.eniPlan, this.podPlan]) this.apply(plan);

@@ -112,12 +112,13 @@ function load(
     opened.set(table, symbols);
     return symbols;
   } catch (cause) {
+    if (cause instanceof Deno.errors.NotCapable) throw cause;
+    const { soname, debian, rpm } = source;
+    const said = cause instanceof Error ? cause.message : String(cause);
+    const why = said.replaceAll("Could not open library: ", "");
     throw new LibraryError(
-      source.soname,
-      `Cannot open ${source.soname}: install ${source.debian} (Debian) or ` +
-        `${source.rpm} (RPM): ${
-          cause instanceof Error ? cause.message : cause
-        }`,
+      soname,
+      `Cannot open ${soname}: install ${debian} (Debian) or ${rpm} (RPM): ${why}`,
       { cause },
     );
   }

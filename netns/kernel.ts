@@ -127,6 +127,8 @@ export async function openKernel(options: KernelOptions = {}): Promise<Kernel> {
     await thread.ask("open", { ...netns !== undefined && { netns } });
     return new WorkerKernel(thread);
   } catch (error) {
+    // It frees what it has opened, unless it is dead already.
+    await thread.ask("close", undefined).catch(() => {});
     thread.end(new KernelError("Cannot use the kernel: it did not open"));
     throw error;
   }

@@ -4,7 +4,6 @@ import {
   assertInstanceOf,
   assertRejects,
 } from "@std/assert";
-import { eniPlan } from "./datapath/veth.ts";
 import { dumpNamespace } from "./dump.ts";
 import { NetlinkError } from "./errno.ts";
 import {
@@ -24,7 +23,7 @@ const LATER_MAC = "00:16:3e:00:00:02";
 /** Opens the kernel of a lab's node, its ENI ready. */
 async function openNode(lab: Lab): Promise<Kernel> {
   const kernel = await openKernel({ netns: lab.node.path });
-  await kernel.apply(eniPlan(lab.eniWish()));
+  await kernel.apply(lab.eniPlan());
   return kernel;
 }
 

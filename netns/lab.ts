@@ -5,7 +5,7 @@
  * @module
  */
 import type { Attachment, Mac } from "./attachment.ts";
-import { type EniWish, podPlan } from "./datapath/veth.ts";
+import { eniPlan, podPlan } from "./datapath/veth.ts";
 import { type Errno, NetlinkError } from "./errno.ts";
 import { findLinkByName, type LinkSeen, setLink } from "./link.ts";
 import { addVeth } from "./link_add.ts";
@@ -136,17 +136,18 @@ export class Lab implements Disposable {
   }
 
   /**
-   * Gives what the node shall hold for the ENI.
+   * Gives the plan of the ENI.
    *
-   * @returns Arguments of `eniPlan`.
+   * @param mac The MAC that it is expected to have.
+   * @returns What the node shall hold for it.
    */
-  eniWish(): EniWish {
-    return {
-      link: this.eni,
+  eniPlan(mac: Mac = this.eni.mac): Plan {
+    return eniPlan({
+      link: { ...this.eni, mac },
       nodeIp: "10.0.0.10",
       gateway: "10.0.0.253",
       mtu: 1500,
-    };
+    });
   }
 
   /**

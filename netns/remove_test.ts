@@ -1,7 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { applyPlan } from "./apply.ts";
 import { comparePlan } from "./compare.ts";
-import { eniPlan } from "./datapath/veth.ts";
 import { dumpNamespace } from "./dump.ts";
 import { Lab } from "./lab.ts";
 import { findLinkByName } from "./link.ts";
@@ -14,7 +13,7 @@ const HOST_LINK = "cali73291bf21a5";
 /** A lab whose ENI is ready. */
 function openLab(): Lab {
   const lab = new Lab();
-  applyPlan(eniPlan(lab.eniWish()), lab.node.routes);
+  applyPlan(lab.eniPlan(), lab.node.routes);
   return lab;
 }
 
@@ -110,7 +109,7 @@ Deno.test("removePlan() leaves somebody else's rule for the same address", async
 Deno.test("removePlan() of an ENI takes address and table away, and leaves the link up", async () => {
   using lab = openLab();
   const { routes } = lab.node;
-  const plan = eniPlan(lab.eniWish());
+  const plan = lab.eniPlan();
   const { link, done } = removePlan(plan, routes);
   await done;
   assertEquals(link, undefined);

@@ -71,18 +71,15 @@ function carryOut(request: Request): unknown {
   }
 }
 
-function open(netns: string | undefined): void {
-  const resources = new AsyncDisposableStack();
+async function open(netns: string | undefined): Promise<void> {
+  await using resources = new AsyncDisposableStack();
   const namespace: Namespace | undefined = netns === undefined
     ? undefined
     : resources.use(openNamespace(netns));
   const routes = resources.use(openRoutes(namespace));
   const events = resources.use(new EventStream(namespace));
-  node = {
-    routes,
-    events,
-    [Symbol.asyncDispose]: () => resources.disposeAsync(),
-  };
+  const kept = resources.move();
+  node = { routes, events, [Symbol.asyncDispose]: () => kept.disposeAsync() };
   void forward(events);
 }
 
