@@ -1,8 +1,8 @@
 /**
  * Who may call the emulated cloud, and what they may do.
  *
- * An access key belongs to a RAM user; a session (`STS.…`) to an instance's
- * RAM role, ends by itself and travels with a token.
+ * An access key belongs to a RAM user; a session (`STS.…`) to a RAM role, ends
+ * by itself and travels with a token.
  *
  * @module
  */
@@ -99,16 +99,21 @@ export class AccessKeys {
       current?.expiresAtMs !== undefined &&
       current.expiresAtMs - nowMs > lifeMs / 2
     ) return current;
-    const session: AccessKey = {
-      id: `STS.${this.#identity.text(24)}`,
-      secret: this.#identity.text(44),
-      token: this.#identity.text(120),
-      expiresAtMs: nowMs + lifeMs,
-      allow,
-    };
-    this.#keys.set(session.id, session);
+    const session = this.#begin(allow, nowMs + lifeMs);
     this.#sessions.set(role, session);
     return session;
+  }
+
+  /**
+   * Begins another session of a role, as STS does for each who asks.
+   *
+   * @param role The role's name.
+   * @param expiresAtMs When it ends, in milliseconds since 1970.
+   * @returns The session's key, or nothing when there is no such role.
+   */
+  assume(role: string, expiresAtMs: number): AccessKey | undefined {
+    const allow = this.#roles.get(role);
+    return allow === undefined ? undefined : this.#begin(allow, expiresAtMs);
   }
 
   /**
@@ -160,6 +165,18 @@ export class AccessKeys {
     }
     return key;
   }
+
+  #begin(allow: readonly string[], expiresAtMs: number): AccessKey {
+    const session: AccessKey = {
+      id: `STS.${this.#identity.text(24)}`,
+      secret: this.#identity.text(44),
+      token: this.#identity.text(120),
+      expiresAtMs,
+      allow,
+    };
+    this.#keys.set(session.id, session);
+    return session;
+  }
 }
 
 /**
@@ -173,9 +190,34 @@ export function demandAllowed(key: AccessKey, action: string): void {
   const allowed = key.allow.some((rule) =>
     rule.endsWith("*") ? action.startsWith(rule.slice(0, -1)) : action === rule
   );
-  if (allowed) return;
-  throw new Refusal(
+  if (!allowed) throw forbidden(key, action);
+}
+
+/**
+ * Makes the refusal of somebody who may not. Its message is the service's,
+ * which names nothing; the action is in the body's `AccessDeniedDetail`.
+ * Source: public answers of 2018 to 2024, and RAM's DecodeDiagnosticMessage,
+ * read 2026-11-21.
+ *
+ * @param key Who.
+ * @param action What, such as `ecs:CreateNetworkInterface`.
+ * @returns `Forbidden.RAM`.
+ */
+export function forbidden(key: AccessKey, action: string): Refusal {
+  return new Refusal(
     "Forbidden.RAM",
     "User not authorized to operate on the specified resource, or this API doesn't support RAM.",
+    {
+      detail: {
+        AccessDeniedDetail: {
+          AuthAction: action,
+          AuthPrincipalType: key.token === undefined
+            ? "SubUser"
+            : "AssumedRoleUser",
+          NoPermissionType: "ImplicitDeny",
+          PolicyType: "AccountLevelIdentityBasedPolicy",
+        },
+      },
+    },
   );
 }

@@ -63,6 +63,18 @@ export class AddressBook {
   }
 
   /**
+   * Lists somebody's addresses.
+   *
+   * @param owner Whose.
+   * @returns The addresses, in the order in which they were given out.
+   */
+  ownedBy(owner: string): Ip[] {
+    return [...this.#given].flatMap(([ip, whose]) =>
+      whose === owner ? [ip] : []
+    );
+  }
+
+  /**
    * Gives out the lowest free addresses: all of them or none.
    *
    * @param owner Whose they become.

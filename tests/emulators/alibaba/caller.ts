@@ -6,7 +6,7 @@
  */
 import type { AccessKey } from "./access_keys.ts";
 import type { EmulatedCloud } from "./cloud.ts";
-import { perform } from "./perform.ts";
+import { perform, versionOf } from "./perform.ts";
 
 /** An answer. */
 export interface Answer {
@@ -36,7 +36,7 @@ export async function ask(
 ): Promise<Answer> {
   const outcome = await perform(cloud, {
     action,
-    version: action === "DescribeVSwitches" ? "2016-04-28" : "2014-05-26",
+    version: versionOf(action),
     params: { RegionId: cloud.model.region, ...params },
     key,
     host: "test",

@@ -1,8 +1,8 @@
 /**
  * An emulated Alibaba Cloud region: its records, in time.
  *
- * This is the state machine with a clock, a fabric and a builder; it knows no
- * wire. Two fronts speak to it, both through `perform.ts`: HTTP (`serve.ts`)
+ * This is the state machine with a clock and a fabric over the records of
+ * `records.ts`; it knows no wire. Two fronts speak to it, both through `perform.ts`: HTTP (`serve.ts`)
  * and, without any wire, `direct.ts`.
  *
  * @example A region with one node
@@ -17,28 +17,19 @@
  * ```
  * @module
  */
-import type { Cidr, Ip } from "../../../netns/ip.ts";
-import { AccessKeys } from "./access_keys.ts";
-import { AddressBook } from "./addresses.ts";
+import type { Ip } from "../../../netns/ip.ts";
 import { type Clock, systemClock } from "../../../pool/clock.ts";
-import { type CloudDump, dump } from "./dump.ts";
 import * as enis from "./enis.ts";
 import { instanceOf, vSwitchOf } from "./eni_rules.ts";
 import type { Fabric, FabricEni } from "./fabric.ts";
 import { type FaultHook, FaultQueue } from "./faults.ts";
-import { MetadataHistory, seenEnis } from "./history.ts";
-import { Identity } from "./identity.ts";
-import { ADDRESSES_PER_GROUP } from "./limits.ts";
-import {
-  emptyModel,
-  type EniRecord,
-  enisOf,
-  type InstanceRecord,
-  type Model,
-  type SecurityGroupRecord,
-  type VpcRecord,
-  type VSwitchRecord,
-} from "./model.ts";
+import type { EniRecord, RouteRecord } from "./model.ts";
+import { OidcTrust } from "./oidc.ts";
+import { CloudRecords } from "./records.ts";
+import * as routes from "./routes.ts";
+import { FaultScript } from "./script.ts";
+import { Stranger } from "./stranger.ts";
+import { Throttle } from "./throttle.ts";
 import { TokenMemory } from "./tokens.ts";
 import { wait } from "./wait.ts";
 
@@ -62,31 +53,41 @@ export interface CloudOptions {
   readonly metadataLagMs?: number;
   /** How many secondary cards the account may have. @default {Infinity} */
   readonly eniQuota?: number;
+  /** How long a route is `Pending`, in milliseconds. @default {0} */
+  readonly routeMs?: number;
+  /** Calls a minute by action, over the service's; see `throttle.ts`. */
+  readonly callsPerMinute?: Readonly<Record<string, number>>;
 }
 
+/** How long what takes time takes. */
+type Delays = Required<
+  Pick<CloudOptions, "attachMs" | "detachMs" | "deleteMs" | "routeMs">
+>;
+
 /** An emulated region. */
-export class EmulatedCloud {
-  /** Its records; change them only through this class. */
-  readonly model: Model;
-  /** Its time. */
-  readonly clock: Clock;
-  /** Where its ids come from. */
-  readonly identity: Identity;
-  /** Who may call it. */
-  readonly keys: AccessKeys;
+export class EmulatedCloud extends CloudRecords {
   /** Faults that wait for calls. */
   readonly faults: FaultQueue = new FaultQueue();
+  /** Faults by a script. */
+  readonly script: FaultScript = new FaultScript();
+  /** How often it may be called. */
+  readonly throttle: Throttle;
+  /** Whose OIDC tokens it trusts. */
+  readonly oidc: OidcTrust;
+  /** Somebody else who changes it, behind its users' backs. */
+  readonly stranger: Stranger = new Stranger(this);
   /** What was answered to which ClientToken. */
   readonly tokens: TokenMemory = new TokenMemory();
-  /** What metadata shows. */
-  readonly history: MetadataHistory;
   /** How long every call takes, in milliseconds. */
   readonly replyMs: number;
   /** What moves the packets; without it there are records only. */
   fabric?: Fabric;
-  /** Asked for a fault before each call; by default the queue is. */
-  before: FaultHook = (call) => this.faults.take(call);
-  readonly #delays: { attachMs: number; detachMs: number; deleteMs: number };
+  /** Asked for a fault before each call; by default queue, then script. */
+  before: FaultHook = (call) =>
+    this.faults.take(call) ?? this.script.take(call);
+  readonly #delays: Delays;
+  /** By card: how much longer its next attach takes. */
+  readonly #attachDelays = new Map<string, number>();
   readonly #tasks = new Set<Promise<void>>();
   readonly #end = new AbortController();
 
@@ -96,159 +97,27 @@ export class EmulatedCloud {
    * @param options How it shall be.
    */
   constructor(options: CloudOptions = {}) {
-    this.clock = options.clock ?? systemClock();
-    this.identity = new Identity(options.seed ?? 1);
-    this.keys = new AccessKeys(this.identity);
-    this.history = new MetadataHistory(options.metadataLagMs ?? 0);
+    super({
+      region: options.region ?? "cn-hangzhou",
+      seed: options.seed ?? 1,
+      clock: options.clock ?? systemClock(),
+      metadataLagMs: options.metadataLagMs ?? 0,
+      eniQuota: options.eniQuota ?? Infinity,
+    });
     this.replyMs = options.replyMs ?? 0;
+    this.throttle = new Throttle(options.callsPerMinute);
+    this.oidc = new OidcTrust(this.keys);
     this.#delays = {
       attachMs: options.attachMs ?? 0,
       detachMs: options.detachMs ?? 0,
       deleteMs: options.deleteMs ?? 0,
+      routeMs: options.routeMs ?? 0,
     };
-    this.model = emptyModel({
-      region: options.region ?? "cn-hangzhou",
-      ownerId: "1234567890123456",
-      eniQuota: options.eniQuota ?? Infinity,
-    });
   }
 
   /** Ends when the cloud is closed. */
   get signal(): AbortSignal {
     return this.#end.signal;
-  }
-
-  /**
-   * Adds a VPC.
-   *
-   * @param cidr Its prefix.
-   * @returns The VPC.
-   */
-  addVpc(cidr: Cidr): VpcRecord {
-    const vpc: VpcRecord = { id: this.identity.id("vpc"), cidr };
-    this.model.vpcs.set(vpc.id, vpc);
-    return vpc;
-  }
-
-  /**
-   * Adds a vSwitch.
-   *
-   * @param wish Where, and its prefix: /16 to /29.
-   * @returns The vSwitch.
-   */
-  addVSwitch(wish: { vpcId: string; zone: string; cidr: Cidr }): VSwitchRecord {
-    const vSwitch: VSwitchRecord = {
-      ...wish,
-      id: this.identity.id("vsw"),
-      book: new AddressBook(wish.cidr),
-      createdAtMs: this.clock.nowMs(),
-    };
-    this.model.vSwitches.set(vSwitch.id, vSwitch);
-    return vSwitch;
-  }
-
-  /**
-   * Adds a security group.
-   *
-   * @param wish Its VPC, and how many addresses it can hold.
-   * @returns The group.
-   */
-  addSecurityGroup(
-    wish: { vpcId: string; capacity?: number },
-  ): SecurityGroupRecord {
-    const group: SecurityGroupRecord = {
-      id: this.identity.id("sg"),
-      vpcId: wish.vpcId,
-      capacity: wish.capacity ?? ADDRESSES_PER_GROUP,
-    };
-    this.model.securityGroups.set(group.id, group);
-    return group;
-  }
-
-  /**
-   * Adds an instance with its primary card, which is `InUse` at once.
-   *
-   * @param wish Its type, its vSwitch (which says its zone and VPC) and more.
-   * The address is the next free one unless it is given.
-   * @returns The instance.
-   * @throws {RangeError} When the type is unknown.
-   */
-  addInstance(wish: {
-    type: string;
-    vSwitchId: string;
-    name?: string;
-    securityGroupIds?: readonly string[];
-    primaryIp?: Ip;
-    ramRole?: string;
-  }): InstanceRecord {
-    if (!this.model.types.has(wish.type)) {
-      throw new RangeError(
-        `Cannot add an instance as its type must be known: it is ${wish.type}`,
-      );
-    }
-    const nowMs = this.clock.nowMs();
-    const id = this.identity.id("i");
-    const vSwitch = vSwitchOf(this.model, wish.vSwitchId);
-    const eni = enis.createEni(this.model, {
-      vSwitchId: wish.vSwitchId,
-      securityGroupIds: wish.securityGroupIds ?? [],
-      type: "Primary",
-      secondary: 0,
-      tags: {},
-      name: "",
-      description: "",
-      deleteOnRelease: true,
-      ...(wish.primaryIp === undefined ? {} : { primaryIp: wish.primaryIp }),
-    }, { identity: this.identity, nowMs });
-    eni.state = "InUse";
-    eni.instanceId = id;
-    const instance: InstanceRecord = {
-      id,
-      name: wish.name ?? id,
-      type: wish.type,
-      zone: vSwitch.zone,
-      vpcId: vSwitch.vpcId,
-      vSwitchId: vSwitch.id,
-      primaryEniId: eni.id,
-      createdAtMs: nowMs,
-      order: ++this.model.lastOrder,
-      ...(wish.ramRole === undefined ? {} : { ramRole: wish.ramRole }),
-    };
-    this.model.instances.set(id, instance);
-    this.#note(id);
-    return instance;
-  }
-
-  /**
-   * Removes an instance at once, as its owner's release does: its cards go
-   * with it if they were made so, else they are `Available`.
-   *
-   * @param id Which.
-   */
-  removeInstance(id: string): void {
-    instanceOf(this.model, id);
-    for (const eni of enisOf(this.model, id)) {
-      if (eni.type === "Primary" || eni.deleteOnRelease) {
-        enis.finishDelete(this.model, eni);
-      } else {
-        eni.state = "Available";
-        delete eni.instanceId;
-      }
-    }
-    this.model.instances.delete(id);
-  }
-
-  /**
-   * Makes a card.
-   *
-   * @param order What is wanted.
-   * @returns The card.
-   */
-  createEni(order: enis.EniOrder): EniRecord {
-    return enis.createEni(this.model, order, {
-      identity: this.identity,
-      nowMs: this.clock.nowMs(),
-    });
   }
 
   /**
@@ -259,15 +128,27 @@ export class EmulatedCloud {
   attach(ids: { eniId: string; instanceId: string }): void {
     const instance = instanceOf(this.model, ids.instanceId);
     const eni = enis.beginAttach(this.model, ids);
-    this.#later(this.#delays.attachMs, async () => {
+    const extraMs = this.#attachDelays.get(eni.id) ?? 0;
+    this.#attachDelays.delete(eni.id);
+    this.#later(this.#delays.attachMs + extraMs, async () => {
       try {
-        await this.fabric?.attach(this.#body(eni), instance);
+        await this.fabric?.attach(this.body(eni), instance);
         enis.finishAttach(eni, "attached");
       } catch {
         enis.finishAttach(eni, "failed");
       }
-      this.#note(instance.id);
+      this.note(instance.id);
     });
+  }
+
+  /**
+   * Makes a card's next attach slow.
+   *
+   * @param eniId Which.
+   * @param ms How much longer it takes than others.
+   */
+  delayAttach(eniId: string, ms: number): void {
+    this.#attachDelays.set(eniId, ms);
   }
 
   /**
@@ -280,12 +161,12 @@ export class EmulatedCloud {
     const eni = enis.beginDetach(this.model, ids);
     this.#later(this.#delays.detachMs, async () => {
       try {
-        await this.fabric?.detach(this.#body(eni), instance);
+        await this.fabric?.detach(this.body(eni), instance);
         enis.finishDetach(eni, "detached");
       } catch {
         enis.finishDetach(eni, "failed");
       }
-      this.#note(instance.id);
+      this.note(instance.id);
     });
   }
 
@@ -315,13 +196,13 @@ export class EmulatedCloud {
     const { eni, ips } = enis.assignIps(this.model, eniId, wanted);
     if (eni.state === "InUse") {
       try {
-        await this.fabric?.assign(this.#body(eni), ips);
+        await this.fabric?.assign(this.body(eni), ips);
       } catch (error) {
         enis.finishUnassign(this.model, eni, ips);
         throw error;
       }
     }
-    this.#note(eni.instanceId);
+    this.note(eni.instanceId);
     return ips;
   }
 
@@ -335,14 +216,38 @@ export class EmulatedCloud {
     const eni = enis.beginUnassign(this.model, eniId, ips);
     if (eni.state === "InUse") {
       try {
-        await this.fabric?.unassign(this.#body(eni), ips);
+        await this.fabric?.unassign(this.body(eni), ips);
       } catch (error) {
         eni.ips.push(...ips);
         throw error;
       }
     }
     enis.finishUnassign(this.model, eni, ips);
-    this.#note(eni.instanceId);
+    this.note(eni.instanceId);
+  }
+
+  /**
+   * Begins to add a route; it goes on by itself.
+   *
+   * @param order What is wanted.
+   * @returns The route.
+   */
+  addRoute(order: routes.RouteOrder): RouteRecord {
+    const route = routes.createRoute(this.model, order, this.identity);
+    this.#later(this.#delays.routeMs, () => {
+      routes.finishCreate(route);
+      return Promise.resolve();
+    });
+    return route;
+  }
+
+  /**
+   * Removes a route at once.
+   *
+   * @param which By its id, or by its table, prefix and next hop.
+   */
+  removeRoute(which: routes.RouteChoice): void {
+    routes.deleteRoute(this.model, which);
   }
 
   /**
@@ -355,15 +260,6 @@ export class EmulatedCloud {
   }
 
   /**
-   * Shows everything, in a stable order.
-   *
-   * @returns Plain data, fit for JSON and for comparing.
-   */
-  dump(): CloudDump {
-    return dump(this.model);
-  }
-
-  /**
    * Stops: what is on its way stays so, calls that hang end.
    *
    * @returns When nothing of it runs any more.
@@ -371,6 +267,17 @@ export class EmulatedCloud {
   async close(): Promise<void> {
     this.#end.abort(new DOMException("The cloud is closed", "AbortError"));
     await this.settled();
+  }
+
+  /**
+   * Shows a card as a fabric sees it.
+   *
+   * @param eni The card.
+   * @returns Its body.
+   */
+  body(eni: EniRecord): FabricEni {
+    const { cidr } = vSwitchOf(this.model, eni.vSwitchId);
+    return { ...eni, ips: [...eni.ips], cidr };
   }
 
   #later(ms: number, work: () => Promise<void>): void {
@@ -384,16 +291,5 @@ export class EmulatedCloud {
     return ms === 0
       ? Promise.resolve()
       : wait(this.clock, ms, this.#end.signal);
-  }
-
-  #body(eni: EniRecord): FabricEni {
-    const { cidr } = vSwitchOf(this.model, eni.vSwitchId);
-    return { ...eni, ips: [...eni.ips], cidr };
-  }
-
-  #note(instanceId: string | undefined): void {
-    if (instanceId === undefined) return;
-    const seen = seenEnis(this.model, instanceId);
-    this.history.note(instanceId, seen, this.clock.nowMs());
   }
 }

@@ -14,6 +14,8 @@ export interface CloudDump {
   readonly instances: readonly InstanceDump[];
   /** vSwitches. */
   readonly vSwitches: readonly VSwitchDump[];
+  /** Custom routes; absent when there are none. */
+  readonly routes?: readonly RouteDump[];
 }
 
 /** A card. */
@@ -68,6 +70,20 @@ export interface VSwitchDump {
   readonly availableIpCount: number;
 }
 
+/** A custom route. */
+export interface RouteDump {
+  /** `rte-…` */
+  readonly id: string;
+  /** Its table. */
+  readonly routeTableId: string;
+  /** Where to. */
+  readonly cidr: string;
+  /** By which instance. */
+  readonly nextHopId: string;
+  /** Its state. */
+  readonly state: string;
+}
+
 /**
  * Shows a cloud's records.
  *
@@ -104,7 +120,18 @@ export function dump(model: Model): CloudDump {
       cidr: vSwitch.cidr,
       availableIpCount: vSwitch.book.availableCount,
     })),
+    ...(model.routes.size === 0 ? {} : { routes: dumpRoutes(model) }),
   };
+}
+
+function dumpRoutes(model: Model): readonly RouteDump[] {
+  return [...model.routes.values()].sort(byId).map((route) => ({
+    id: route.id,
+    routeTableId: route.routeTableId,
+    cidr: route.cidr,
+    nextHopId: route.nextHopId,
+    state: route.state,
+  }));
 }
 
 function byId(a: { id: string }, b: { id: string }): number {

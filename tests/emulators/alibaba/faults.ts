@@ -4,6 +4,7 @@
  * A fault hook, `before(call)`, is asked once a call, in one place
  * (`perform.ts`), whichever front the call came by. {@linkcode FaultQueue} is
  * the simplest one: what a test queues happens to the next calls that match.
+ * Whole scripts with a seed are in `script.ts`.
  *
  * @module
  */
@@ -29,7 +30,11 @@ export type Fault =
     readonly status?: number;
   }
   /** All is well, but late. */
-  | { readonly kind: "slow"; readonly ms: number };
+  | { readonly kind: "slow"; readonly ms: number }
+  /** The API is refused from now until the next minute; nothing is done. */
+  | { readonly kind: "throttle" }
+  /** The answer is in time, but the attach takes so much longer. */
+  | { readonly kind: "slow attach"; readonly ms: number };
 
 /** A call, as a fault hook sees it. */
 export interface FaultyCall {

@@ -25,6 +25,9 @@ export interface SeenEni {
   readonly vSwitchId: string;
 }
 
+/** The oldest sight that a stale answer can show, beyond the lag. */
+const KEPT_MS = 600_000;
+
 interface Sight {
   readonly atMs: number;
   readonly enis: readonly SeenEni[];
@@ -54,10 +57,10 @@ export class MetadataHistory {
   note(instanceId: string, enis: readonly SeenEni[], nowMs: number): void {
     const sights = this.#sights.get(instanceId) ?? [];
     const visible = sights.findLastIndex(({ atMs }) =>
-      atMs <= nowMs - this.#lagMs
+      atMs <= nowMs - this.#lagMs - KEPT_MS
     );
-    // What is older than the visible one can never be read again.
-    sights.splice(0, visible);
+    // What is older than this one can never be read again.
+    if (visible > 0) sights.splice(0, visible);
     sights.push({ atMs: nowMs, enis });
     this.#sights.set(instanceId, sights);
   }
@@ -66,13 +69,17 @@ export class MetadataHistory {
    * Tells what an instance's metadata shows.
    *
    * @param instanceId The instance.
-   * @param nowMs The time.
+   * @param at The time, and how much staler than by the lag it shall be: ten
+   * minutes at most.
    * @returns Its cards, as they were the lag ago; at first, as they began.
    */
-  read(instanceId: string, nowMs: number): readonly SeenEni[] {
+  read(
+    instanceId: string,
+    at: { nowMs: number; staleMs?: number },
+  ): readonly SeenEni[] {
     const sights = this.#sights.get(instanceId) ?? [];
-    const sight = sights.findLast(({ atMs }) => atMs <= nowMs - this.#lagMs) ??
-      sights[0];
+    const seenMs = at.nowMs - this.#lagMs - (at.staleMs ?? 0);
+    const sight = sights.findLast(({ atMs }) => atMs <= seenMs) ?? sights[0];
     return sight?.enis ?? [];
   }
 }

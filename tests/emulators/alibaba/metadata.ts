@@ -71,7 +71,10 @@ export function serveMetadata(
       return Promise.resolve(new Response("unauthorized", { status: 401 }));
     }
     const path = pathname.replace(/^\/(latest|2016-01-01)\/meta-data\/?/, "");
-    const enis = cloud.history.read(instance.id, cloud.clock.nowMs());
+    const enis = cloud.history.read(instance.id, {
+      nowMs: cloud.clock.nowMs(),
+      staleMs: path.startsWith("network/") ? cloud.script.takeStaleMs() : 0,
+    });
     const entry = path === pathname
       ? undefined
       : read(path, { cloud, instance, enis });

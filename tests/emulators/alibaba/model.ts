@@ -83,6 +83,28 @@ export interface VpcRecord {
   readonly id: string;
   /** Its prefix. */
   readonly cidr: Cidr;
+  /** `vtb-…`: its system route table, the only one. */
+  readonly routeTableId: string;
+}
+
+/** A custom route of a VPC's table. */
+export interface RouteRecord {
+  /** `rte-…` */
+  readonly id: string;
+  /** Its table. */
+  readonly routeTableId: string;
+  /** Where to. */
+  readonly cidr: Cidr;
+  /** By which instance. */
+  readonly nextHopId: string;
+  /** Its name. */
+  readonly name: string;
+  /** Its description. */
+  readonly description: string;
+  /** The place in the order of creation; paging goes by it. */
+  readonly order: number;
+  /** Its state. Source: DescribeRouteEntryList, `Status`. */
+  state: "Pending" | "Available";
 }
 
 /** A vSwitch. */
@@ -133,6 +155,8 @@ export interface Model {
   readonly instances: Map<string, InstanceRecord>;
   /** By id. */
   readonly enis: Map<string, EniRecord>;
+  /** By id. */
+  readonly routes: Map<string, RouteRecord>;
 }
 
 /**
@@ -153,6 +177,7 @@ export function emptyModel(
     securityGroups: new Map(),
     instances: new Map(),
     enis: new Map(),
+    routes: new Map(),
   };
 }
 

@@ -95,7 +95,7 @@ Deno.test("a listing keeps to its filters", async () => {
 });
 
 Deno.test("the adapter reads every page", async () => {
-  const stand = buildStand();
+  const stand = buildStand({ callsPerMinute: { CreateNetworkInterface: 2e3 } });
   const { id } = stand.cloud.addVSwitch({
     vpcId: stand.vpcId,
     zone: "cn-hangzhou-a",

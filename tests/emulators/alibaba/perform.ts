@@ -4,13 +4,15 @@
  *
  * @module
  */
-import { type AccessKey, demandAllowed } from "./access_keys.ts";
+import { type AccessKey, demandAllowed, forbidden } from "./access_keys.ts";
 import * as eni from "./actions_eni.ts";
 import * as region from "./actions_region.ts";
+import * as route from "./actions_route.ts";
+import { assumeRoleWithOidc } from "./actions_sts.ts";
 import type { EmulatedCloud } from "./cloud.ts";
 import type { Fault } from "./faults.ts";
 import { Params } from "./params.ts";
-import { errorBody, Refusal, STATUSES } from "./refusal.ts";
+import { errorBody, Refusal } from "./refusal.ts";
 import type { Body } from "./tokens.ts";
 import { wait } from "./wait.ts";
 
@@ -18,7 +20,7 @@ import { wait } from "./wait.ts";
 export interface Call {
   /** Such as `CreateNetworkInterface`. */
   readonly action: string;
-  /** The API's version, which tells ECS from VPC. */
+  /** The API's version, which tells ECS, VPC and STS apart. */
   readonly version: string;
   /** Its own parameters; none of the signature's. */
   readonly params: Readonly<Record<string, string>>;
@@ -41,9 +43,15 @@ export type Outcome =
 
 type Action = (cloud: EmulatedCloud, params: Params) => Body | Promise<Body>;
 
-const ACTIONS: Readonly<
-  Record<string, { ram: string; actions: Readonly<Record<string, Action>> }>
-> = {
+/** A service: what it is called in RAM policies, and what it can do. */
+interface Product {
+  readonly ram: string;
+  readonly actions: Readonly<Record<string, Action>>;
+  /** Whether RAM has no say, since the caller proves itself otherwise. */
+  readonly isOpen?: boolean;
+}
+
+const PRODUCTS: Readonly<Record<string, Product>> = {
   "2014-05-26": {
     ram: "ecs",
     actions: {
@@ -62,7 +70,18 @@ const ACTIONS: Readonly<
   },
   "2016-04-28": {
     ram: "vpc",
-    actions: { DescribeVSwitches: region.describeVSwitches },
+    actions: {
+      CreateRouteEntry: route.createRouteEntry,
+      DeleteRouteEntry: route.deleteRouteEntry,
+      DescribeRouteEntryList: route.describeRouteEntryList,
+      DescribeRouteTableList: route.describeRouteTableList,
+      DescribeVSwitches: region.describeVSwitches,
+    },
+  },
+  "2015-04-01": {
+    ram: "sts",
+    actions: { AssumeRoleWithOIDC: assumeRoleWithOidc },
+    isOpen: true,
   },
 };
 
@@ -87,10 +106,21 @@ export async function perform(
   } catch {
     return { kind: "hang" }; // the cloud was closed
   }
-  if (fault === undefined || fault.kind === "slow") {
-    return await answer(cloud, call);
-  }
-  return await spoilt(cloud, call, fault);
+  return fault === undefined
+    ? await answer(cloud, call)
+    : await spoilt(cloud, call, fault);
+}
+
+/**
+ * Tells which version of the API has an action.
+ *
+ * @param action Such as `CreateNetworkInterface`.
+ * @returns Such as `2014-05-26`; that of ECS for an unknown action.
+ */
+export function versionOf(action: string): string {
+  const found = Object.entries(PRODUCTS)
+    .find(([, { actions }]) => Object.hasOwn(actions, action));
+  return found?.[0] ?? "2014-05-26";
 }
 
 /**
@@ -114,18 +144,19 @@ export function refused(
 async function spoilt(
   cloud: EmulatedCloud,
   call: Call,
-  fault: Exclude<Fault, { kind: "slow" }>,
+  fault: Fault,
 ): Promise<Outcome> {
   switch (fault.kind) {
-    case "refuse": {
-      const { code, message, status } = fault;
-      const refusal = new Refusal(
-        code,
-        message ?? `Request was denied due to ${code}.`,
-        status ?? STATUSES[code],
-      );
-      return refused(cloud, refusal, call.host);
-    }
+    case "slow": // it is late by now
+      return await answer(cloud, call);
+    case "slow attach":
+      cloud.delayAttach(call.params["NetworkInterfaceId"] ?? "", fault.ms);
+      return await answer(cloud, call);
+    case "throttle":
+      cloud.throttle.block(call.action, cloud.clock.nowMs());
+      return await answer(cloud, call);
+    case "refuse":
+      return refused(cloud, refusalOf(call, fault), call.host);
     case "hang":
       if (fault.done) await answer(cloud, call);
       return { kind: "hang" };
@@ -136,6 +167,20 @@ async function spoilt(
       if (fault.done) await answer(cloud, call);
       return { kind: "garbage", status: fault.status ?? 200, text: GARBAGE };
   }
+}
+
+function refusalOf(
+  { key, action, version }: Call,
+  { code, message, status }: Extract<Fault, { kind: "refuse" }>,
+): Refusal {
+  if (code === "Forbidden.RAM" && message === undefined) {
+    return forbidden(key, `${PRODUCTS[version]?.ram}:${action}`);
+  }
+  return new Refusal(
+    code,
+    message ?? `Request was denied due to ${code}.`,
+    status === undefined ? {} : { status },
+  );
 }
 
 async function answer(cloud: EmulatedCloud, call: Call): Promise<Outcome> {
@@ -156,21 +201,26 @@ async function answer(cloud: EmulatedCloud, call: Call): Promise<Outcome> {
 }
 
 async function work(cloud: EmulatedCloud, call: Call): Promise<Body> {
-  const product = ACTIONS[call.version];
+  const product = PRODUCTS[call.version];
   if (product === undefined) {
     throw new Refusal(
       "InvalidVersion",
       "Specified parameter Version is not valid.",
     );
   }
-  const action = product.actions[call.action];
+  const action = Object.hasOwn(product.actions, call.action)
+    ? product.actions[call.action]
+    : undefined;
   if (action === undefined) {
     throw new Refusal(
       "InvalidAction.NotFound",
       "Specified api is not found, please check your url and method.",
     );
   }
-  demandAllowed(call.key, `${product.ram}:${call.action}`);
+  cloud.throttle.demand(call.action, cloud.clock.nowMs());
+  if (product.isOpen !== true) {
+    demandAllowed(call.key, `${product.ram}:${call.action}`);
+  }
   const params = new Params(call.params);
   return await cloud.tokens.once(
     { caller: call.key.id, action: call.action, params: call.params },

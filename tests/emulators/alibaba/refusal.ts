@@ -5,28 +5,37 @@
  * CreateNetworkInterface, AttachNetworkInterface, DetachNetworkInterface,
  * DeleteNetworkInterface, AssignPrivateIpAddresses and
  * UnassignPrivateIpAddresses of ECS 2014-05-26, and from the pages "Public
- * error codes" and "Troubleshoot API error codes", all read 2026-11-21. The
- * pages give `%s` as the message of most codes: those sentences are ours.
+ * error codes" and "Troubleshoot API error codes"; those of routes from the VPC
+ * page CreateRouteEntry, those of OIDC from the STS page "Error codes", all
+ * read 2026-11-21. The pages give `%s` as the message of most codes: those sentences are ours.
  *
  * @module
  */
 
 /** Every code that the emulator can refuse with, and its HTTP status. */
 export const STATUSES = {
+  "AuthenticationFail.NoPermission": 401,
+  "AuthenticationFail.OIDCToken.Expired": 401,
+  "AuthenticationFail.OIDCToken.Invalid": 401,
   "EniPerInstanceLimitExceeded": 403,
   "Forbidden.RAM": 403,
   "IdempotentParameterMismatch": 400,
   "IncompleteSignature": 400,
+  "IncorrectRouteEntryStatus": 400,
   "InternalError": 500,
   "InvalidAccessKeyId.Inactive": 400,
   "InvalidAccessKeyId.NotFound": 404,
   "InvalidAction.NotFound": 404,
+  "InvalidCIDRBlock.Duplicate": 400,
+  "InvalidCidrBlock": 400,
+  "InvalidCidrBlock.Malformed": 400,
   "InvalidEcsId.NotFound": 404,
   "InvalidEniId.NotFound": 404,
   "InvalidInstanceId.NotFound": 404,
   "InvalidIp.IpAssigned": 403,
   "InvalidIp.IpRepeated": 403,
   "InvalidIp.IpUnassigned": 403,
+  "InvalidNextHop.NotFound": 400,
   "InvalidOperation.AvailabilityZoneMismatch": 403,
   "InvalidOperation.DetachPrimaryEniNotAllowed": 400,
   "InvalidOperation.EniCountExceeded": 403,
@@ -36,6 +45,8 @@ export const STATUSES = {
   "InvalidOperation.Ipv6CountExceeded": 403,
   "InvalidOperation.VpcMismatch": 403,
   "InvalidParameter": 400,
+  "InvalidRouteEntry.NotFound": 404,
+  "InvalidRouteTableId.NotFound": 404,
   "InvalidSecurityGroupId.NotFound": 404,
   "InvalidSecurityToken.Expired": 400,
   "InvalidSecurityToken.Malformed": 400,
@@ -49,6 +60,7 @@ export const STATUSES = {
   "MissingParameter": 400,
   "MissingSecurityToken": 400,
   "Operation.Conflict": 403,
+  "QuotaExceeded": 400,
   "QuotaExceeded.PrivateIpAddress": 403,
   "SecurityGroupInstanceLimitExceed": 403,
   "ServiceUnavailable": 503,
@@ -71,18 +83,26 @@ export class Refusal extends Error {
   readonly code: string;
   /** The HTTP status of the answer. */
   readonly status: number;
+  /** What else the answer's body says. */
+  readonly detail: Readonly<Record<string, unknown>>;
 
   /**
    * Makes one.
    *
    * @param code The service's code.
    * @param message What the answer's `Message` says.
-   * @param status The HTTP status; by default that of the code.
+   * @param more The HTTP status, by default that of the code, and what else
+   * the body says.
    */
-  constructor(code: Code, message: string, status: number = STATUSES[code]) {
+  constructor(
+    code: Code,
+    message: string,
+    more: { status?: number; detail?: Readonly<Record<string, unknown>> } = {},
+  ) {
     super(message);
     this.code = code;
-    this.status = status;
+    this.status = more.status ?? STATUSES[code];
+    this.detail = more.detail ?? {};
   }
 }
 
@@ -91,12 +111,12 @@ export class Refusal extends Error {
  *
  * @param refusal Why.
  * @param at Which host answers, and the request's id.
- * @returns `Code`, `Message`, `RequestId`, `HostId` and `Recommend`.
+ * @returns `Code`, `Message`, `RequestId`, `HostId`, `Recommend` and more.
  */
 export function errorBody(
   refusal: Refusal,
   at: { host: string; requestId: string },
-): Record<string, string> {
+): Record<string, unknown> {
   const query = new URLSearchParams({
     q: refusal.code,
     product: "Ecs",
@@ -108,5 +128,6 @@ export function errorBody(
     Code: refusal.code,
     Message: refusal.message,
     Recommend: `https://api.aliyun.com/troubleshoot?${query}`,
+    ...refusal.detail,
   };
 }

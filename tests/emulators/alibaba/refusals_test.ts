@@ -3,15 +3,25 @@ import { type Answer, ask, make } from "./caller.ts";
 import { type Code, STATUSES } from "./refusal.ts";
 import { buildStand, type Stand } from "./stand.ts";
 
-/** Codes that only faults or signatures bring about. */
+/** Codes of faults, signatures, routes and OIDC, which have their own tests. */
 const ELSEWHERE: ReadonlySet<Code> = new Set<Code>([
+  "AuthenticationFail.NoPermission",
+  "AuthenticationFail.OIDCToken.Expired",
+  "AuthenticationFail.OIDCToken.Invalid",
   "Forbidden.RAM",
   "IncompleteSignature",
+  "IncorrectRouteEntryStatus",
   "InternalError",
   "InvalidAccessKeyId.Inactive",
   "InvalidAccessKeyId.NotFound",
+  "InvalidCIDRBlock.Duplicate",
+  "InvalidCidrBlock",
+  "InvalidCidrBlock.Malformed",
+  "InvalidNextHop.NotFound",
   "InvalidOperation.EniCountExceeded",
   "InvalidOperation.Ipv6CountExceeded",
+  "InvalidRouteEntry.NotFound",
+  "InvalidRouteTableId.NotFound",
   "InvalidSecurityToken.Expired",
   "InvalidSecurityToken.Malformed",
   "InvalidTimeStamp.Expired",
@@ -19,6 +29,7 @@ const ELSEWHERE: ReadonlySet<Code> = new Set<Code>([
   "InvalidVersion",
   "MissingSecurityToken",
   "Operation.Conflict",
+  "QuotaExceeded",
   "QuotaExceeded.PrivateIpAddress",
   "ServiceUnavailable",
   "SignatureDoesNotMatch",

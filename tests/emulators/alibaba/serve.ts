@@ -1,8 +1,10 @@
 /**
- * The HTTP front of the emulated cloud: ECS and VPC on one endpoint.
+ * The HTTP front of the emulated cloud: ECS, VPC and STS on one endpoint, and
+ * the emulator's own paths beside them (`control.ts`).
  *
  * @module
  */
+import { control } from "./control.ts";
 import type { EmulatedCloud } from "./cloud.ts";
 import { type Outcome, perform, refused } from "./perform.ts";
 import { Refusal } from "./refusal.ts";
@@ -48,7 +50,11 @@ export interface Front {
  */
 export function serveAlibaba(cloud: EmulatedCloud, where: Where = {}): Front {
   const verifier = new Verifier(cloud);
-  return listen(where, (request) => handle(cloud, verifier, request));
+  return listen(
+    where,
+    async (request) =>
+      await control(cloud, request) ?? await handle(cloud, verifier, request),
+  );
 }
 
 /**
