@@ -52,7 +52,8 @@ export async function buildLauncher(): Promise<Build> {
   const path = `${folder}/terway-launcher`;
   if (await exists(path)) return { ok: true, path };
   await Deno.mkdir(folder, { recursive: true });
-  const draft = `${path}.${Deno.pid}`;
+  // Unique in this process too: two nodes of a stage build at the same time.
+  const draft = `${path}.${crypto.randomUUID()}`;
   await compile(compiler, draft);
   const { size } = await Deno.stat(draft);
   if (size >= LIMIT_BYTES) {
