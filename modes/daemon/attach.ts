@@ -172,12 +172,10 @@ export class Attacher {
     const found = await Promise.all(plans.map((plan) => kernel.compare(plan)));
     const differences = found.flat();
     if (differences.length === 0) return;
-    const lines = differences.map(sentence);
     throw new RequestError(
       CODE_CHANGED,
-      `the network of ${ownerKey(request.owner)} isn't as it was made: ` +
-        lines.join("; "),
-      lines,
+      `the network of ${ownerKey(request.owner)} isn't as it was made`,
+      differences.map(sentence),
     );
   }
 

@@ -3,8 +3,9 @@
  *
  * @module
  */
-import type { Log } from "../log.ts";
-import { errorFields } from "../log.ts";
+import { KernelError } from "../../netns/kernel.ts";
+import { PoolError } from "../../pool/error.ts";
+import { errorFields, type Log } from "../log.ts";
 import type { WireRequest } from "../wire.ts";
 import type { Attacher, SandboxRequest } from "./attach.ts";
 import {
@@ -44,6 +45,8 @@ export interface DispatchParts {
   readonly notReady: () => string | undefined;
   /** How long an ADD may take before the runtime is told to come again. */
   readonly addDeadlineMs: number;
+  /** Told of an error after which nothing can be trusted any more. */
+  readonly broken: (error: Error) => void;
   /** Serves operators. */
   readonly commands: OperatorCommands;
   /** Where failures are told. */
@@ -86,8 +89,15 @@ export async function dispatch(
       took_ms: tookMs(),
       ...errorFields(error),
     });
+    if (isBroken(error)) parts.broken(error);
     return { answer: errorAnswer(error, versionOf(request.stdin)) };
   }
+}
+
+/** The kernel's thread has died, or an invariant of the pool doesn't hold. */
+function isBroken(error: unknown): error is Error {
+  return error instanceof KernelError ||
+    (error instanceof PoolError && error.kind === "broken");
 }
 
 async function serveVerb(

@@ -142,8 +142,16 @@ async function serveUntilTold(
     keeper.status().mode === "serving"
       ? undefined
       : `the pool of this node is ${keeper.status().mode}`;
+  const stop = Promise.withResolvers<string>();
   const { addDeadlineMs } = options;
-  const dispatching = { attacher, notReady, addDeadlineMs, commands, log };
+  const dispatching = {
+    attacher,
+    notReady,
+    addDeadlineMs,
+    broken: (error: Error) => stop.reject(error),
+    commands,
+    log,
+  };
   const server = serve({
     path: options.socket,
     handle: (request, gone) => dispatch(dispatching, request, gone),
@@ -157,7 +165,8 @@ async function serveUntilTold(
       log,
     }));
   try {
-    log.info("stopping", { signal: await toldToStop() });
+    onSignal((signal) => stop.resolve(signal));
+    log.info("stopping", { signal: await stop.promise });
   } finally {
     await tombstones.stop();
     await server.close();
@@ -242,10 +251,8 @@ function every(
   };
 }
 
-function toldToStop(): Promise<Deno.Signal> {
-  const told = Promise.withResolvers<Deno.Signal>();
+function onSignal(told: (signal: Deno.Signal) => void): void {
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    Deno.addSignalListener(signal, () => told.resolve(signal));
+    Deno.addSignalListener(signal, () => told(signal));
   }
-  return told.promise;
 }

@@ -255,10 +255,10 @@ function checkVariables(
     }
   }
   if (problems.length === 0) return;
+  // The names belong into the message. Source: CNI spec 1.1.0, code 4.
   throw new RequestError(
     CNI_CODE.invalidVariable,
     `the environment is wrong: ${problems.join("; ")}`,
-    problems,
   );
 }
 
