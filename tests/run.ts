@@ -16,16 +16,21 @@ import {
 const ROOT: string = new URL("../", import.meta.url).pathname;
 
 /**
- * Tests of a whole machine: they measure time, or look for what is left over.
- * They run one file after another, and nothing beside them.
+ * Tests of a whole machine: they change the namespaces of their threads,
+ * measure time, or look for what is left over. They run one file after
+ * another, and nothing beside them.
  */
 const ALONE = [
+  "netns",
   "tests/daemon",
   "tests/fabric",
   "tests/stage",
   "tests/demo",
   "tests/cluster",
 ];
+
+/** A run that takes longer hangs: it is killed, and has failed. */
+const RUN_DEADLINE_MS = 15 * 60_000;
 
 /** deploy/compile.ts: no base binary can be had here. */
 const EXIT_NO_BASE = 3;
@@ -44,7 +49,7 @@ async function main(): Promise<number> {
   const [together, alone] = await findTests();
   const counts = [
     executable.count,
-    await test(together, env),
+    await test(["--parallel", ...together], env),
     await test(alone, env),
   ];
   const total = counts.reduce((sum, count) => ({
@@ -83,21 +88,17 @@ async function compile(): Promise<{
 }
 
 /**
- * Arguments of the two runs. Folders are given, and what isn't wanted is left
- * out: a file that is given is run even when it holds no test.
+ * The paths of the two runs: folders, and of the files right in tests/ those
+ * that are tests, as a file that is given is run even when it holds none.
  */
 async function findTests(): Promise<readonly [string[], string[]]> {
-  const folders = ["deploy", "k8s", "modes", "netns", "pool", "tests"];
-  const entries = (await Array.fromAsync(Deno.readDir(`${ROOT}tests`)))
+  const inTests = (await Array.fromAsync(Deno.readDir(`${ROOT}tests`)))
+    .filter(({ name, isDirectory }) => isDirectory || name.endsWith("_test.ts"))
     .map(({ name }) => `tests/${name}`).sort();
+  const all = ["deploy", "k8s", "modes", "netns", "pool", ...inTests];
   const isAlone = (path: string): boolean =>
     ALONE.some((prefix) => path.startsWith(prefix));
-  const without = (paths: readonly string[]): string =>
-    `--ignore=${paths.join()}`;
-  return [
-    ["--parallel", ...folders, without(entries.filter(isAlone))],
-    ["tests", without(entries.filter((path) => !isAlone(path)))],
-  ];
+  return [all.filter((path) => !isAlone(path)), all.filter(isAlone)];
 }
 
 async function test(
@@ -109,6 +110,7 @@ async function test(
     cwd: ROOT,
     env: { ...env },
     stdout: "piped",
+    signal: AbortSignal.timeout(RUN_DEADLINE_MS),
   }).spawn();
   let summary = "";
   for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
