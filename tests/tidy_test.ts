@@ -16,7 +16,7 @@ const modules = sources.filter(({ path }) => path.endsWith(".ts"));
 const imports = modules.flatMap(importsOf);
 
 /** Tests beside the code may look further than the code itself. */
-const ownImports = imports.filter(({ from }) => !from.endsWith("_test.ts"));
+const ownImports = imports.filter(({ from }) => !isTest(from));
 
 /** The adapters of clouds: folders of pool/. */
 const ADAPTERS = ["pool/alibaba/", "pool/qingcloud/"];
@@ -53,6 +53,11 @@ function forbidText(
     )
   );
   assertEquals(offenders, []);
+}
+
+/** A test, or what tests of a folder share. */
+function isTest(path: string): boolean {
+  return path.endsWith("_test.ts") || path.includes("/testing/");
 }
 
 function isLocal(path: string): boolean {
@@ -126,10 +131,13 @@ Deno.test("only pool/clouds.ts sees the adapters", () => {
   );
 });
 
-Deno.test("nobody outside tests/ imports tests/", () => {
+Deno.test("no code imports tests/, and tests beside it only the emulators", () => {
+  const outside = imports.filter(({ from }) => !from.startsWith("tests/"));
   forbid(
-    imports.filter(({ from }) => !from.startsWith("tests/")),
-    ({ to }) => to.startsWith("tests/"),
+    outside,
+    ({ from, to }) =>
+      to.startsWith("tests/") &&
+      !(isTest(from) && to.startsWith("tests/emulators/")),
   );
 });
 

@@ -74,12 +74,11 @@ export function readArguments(args: readonly string[]): DaemonArguments {
       return false;
     },
   });
-  const logLevel = LOG_LEVELS.find((level) => level === flags["log-level"]);
+  const wanted = flags["log-level"];
+  const logLevel = LOG_LEVELS.find((level) => level === wanted);
   if (logLevel === undefined) {
     problems.push(
-      `--log-level must be ${LOG_LEVELS.join(", ")}: it is "${
-        flags["log-level"]
-      }"`,
+      `--log-level must be ${LOG_LEVELS.join(", ")}: it is "${wanted}"`,
     );
   }
   if (flags["daemon-mode"] !== "ENIMultiIP") {
