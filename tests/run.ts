@@ -29,6 +29,9 @@ const ALONE = [
   "tests/cluster",
 ];
 
+/** The folders of the code, which has its tests beside it. */
+const CODE = new Set(["deploy", "k8s", "modes", "netns", "pool"]);
+
 /** A run that takes longer hangs: it is killed, and has failed. */
 const RUN_DEADLINE_MS = 15 * 60_000;
 
@@ -95,7 +98,9 @@ async function findTests(): Promise<readonly [string[], string[]]> {
   const inTests = (await Array.fromAsync(Deno.readDir(`${ROOT}tests`)))
     .filter(({ name, isDirectory }) => isDirectory || name.endsWith("_test.ts"))
     .map(({ name }) => `tests/${name}`).sort();
-  const all = ["deploy", "k8s", "modes", "netns", "pool", ...inTests];
+  const folders = (await Array.fromAsync(Deno.readDir(ROOT)))
+    .map(({ name }) => name).filter((name) => CODE.has(name)).sort();
+  const all = [...folders, ...inTests];
   const isAlone = (path: string): boolean =>
     ALONE.some((prefix) => path.startsWith(prefix));
   return [all.filter((path) => !isAlone(path)), all.filter(isAlone)];

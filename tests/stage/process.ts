@@ -56,10 +56,8 @@ export function launch(launch: Launch): Launched {
     stderr: "null",
     detached: true,
   }).spawn();
-  const id = identify(child.pid);
-  if (id === undefined) {
-    throw new Error(`Cannot start ${launch.command[0]}: it ended at once`);
-  }
+  // One that has ended already is nobody's id: no process has such a start.
+  const id = identify(child.pid) ?? { pid: child.pid, startTicks: -1 };
   return { id, ended: child.status, release: () => child.unref() };
 }
 
