@@ -226,7 +226,13 @@ function decoder<T>(shape: z.ZodType<T, unknown>): Decoder<T> {
   };
 }
 
-function requestIdOf(body: unknown): string {
+/**
+ * Tells the request of an answer.
+ *
+ * @param body The answer's body.
+ * @returns What the cloud's support asks for; empty when the body has none.
+ */
+export function requestIdOf(body: unknown): string {
   const shape = z.object({ RequestId: z.string() });
   const result = shape.safeParse(body);
   return result.success ? result.data.RequestId : "";

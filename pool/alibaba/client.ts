@@ -15,14 +15,14 @@ import openapi, {
 } from "@alicloud/openapi-client";
 import { RuntimeOptions } from "@alicloud/tea-util";
 import { z } from "zod";
-import { CloudError, type CloudErrorDetail } from "../cloud.ts";
+import { CloudError } from "../cloud.ts";
 import { orAbort } from "./abort.ts";
 import {
   type CredentialChain,
   CredentialError,
   type Credentials,
 } from "./credentials.ts";
-import { kindOf } from "./errors.ts";
+import { refused } from "./refused.ts";
 
 /** A call: `CreateNetworkInterface` of ECS, and its parameters. */
 export interface ApiCall {
@@ -57,12 +57,12 @@ export interface ClientOptions {
   /** Where; see {@linkcode endpointsFrom}. */
   readonly endpoints: Endpoints;
   /**
-   * After so long a call is given up, whatever its signal says: the library
-   * can't be stopped from outside, so that this bounds what lingers.
+   * After so long a call is given up, whatever its signal says; its error is
+   * then `transient`.
    *
    * @default {20000}
    */
-  readonly readTimeoutMs?: number;
+  readonly deadlineMs?: number;
 }
 
 /** Where the services are. */
@@ -91,6 +91,9 @@ const LibraryClient = openapi.default ??
 /** Codes that say: these credentials are over, whatever they promised. */
 const STALE = /^(InvalidSecurityToken|InvalidAccessKeyId)\b/;
 
+/** How long a call may take, unless told. Source: Terway's. */
+const DEADLINE_MS = 20_000;
+
 /** What the library throws for an answer that is a refusal. */
 const refusalShape = z.object({
   code: z.string(),
@@ -100,13 +103,16 @@ const refusalShape = z.object({
     Code: z.string(),
     Message: z.string().optional(),
     RequestId: z.string().optional(),
+    AccessDeniedDetail: z.object({ AuthAction: z.string().optional() })
+      .optional().catch(undefined),
   }),
 });
 
 /**
  * Reads where the services are from the variables that the official tools
  * read: `ECS_ENDPOINT`, `VPC_ENDPOINT`, `ALICLOUD_CLIENT_SCHEME`; else they
- * are the region's, as reached from inside a VPC.
+ * are the region's, as reached from inside a VPC unless
+ * `ALICLOUD_ENDPOINT_TYPE` is `public`.
  *
  * @example Inside a VPC
  * ```ts
@@ -126,9 +132,10 @@ export function endpointsFrom(
   const host = (name: string, fallback: string): string =>
     (env(name) ?? "").replace(/^https?:\/\//i, "").replace(/\/+$/, "") ||
     fallback;
+  const inside = env("ALICLOUD_ENDPOINT_TYPE") === "public" ? "" : "-vpc";
   return {
-    ecs: host("ECS_ENDPOINT", `ecs-vpc.${region}.aliyuncs.com`),
-    vpc: host("VPC_ENDPOINT", `vpc-vpc.${region}.aliyuncs.com`),
+    ecs: host("ECS_ENDPOINT", `ecs${inside}.${region}.aliyuncs.com`),
+    vpc: host("VPC_ENDPOINT", `vpc${inside}.${region}.aliyuncs.com`),
     scheme: env("ALICLOUD_CLIENT_SCHEME")?.toUpperCase() === "HTTP"
       ? "HTTP"
       : "HTTPS",
@@ -154,14 +161,21 @@ export class OpenApiTransport implements ApiTransport {
   /** {@inheritDoc ApiTransport.call} */
   async call(call: ApiCall, signal: AbortSignal): Promise<unknown> {
     signal.throwIfAborted();
+    const { credentials, deadlineMs = DEADLINE_MS } = this.#options;
+    const deadline = AbortSignal.timeout(deadlineMs);
+    const both = AbortSignal.any([signal, deadline]);
+    let used: Credentials | undefined;
     try {
-      const credentials = await this.#options.credentials.get(signal);
-      return await orAbort(this.#send(call, credentials), signal);
+      used = await credentials.get(both);
+      return await orAbort(this.#send(call, used), both);
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof CloudError) throw error;
-      const cloudError = toCloudError(call.action, error);
-      if (STALE.test(cloudError.code)) this.#options.credentials.forget();
+      if (deadline.aborted && error === deadline.reason) {
+        throw noAnswer(call.action, "Deadline", `none in ${deadlineMs} ms`);
+      }
+      const cloudError = toCloudError(call, error);
+      if (used && STALE.test(cloudError.code)) credentials.forget(used);
       throw cloudError;
     }
   }
@@ -187,7 +201,8 @@ export class OpenApiTransport implements ApiTransport {
         autoretry: false,
         maxAttempts: 1,
         connectTimeout: 5_000,
-        readTimeout: this.#options.readTimeoutMs ?? 20_000,
+        // The library can't be stopped: this bounds what lingers.
+        readTimeout: this.#options.deadlineMs ?? DEADLINE_MS,
       }),
     );
     return (answer as { body?: unknown }).body;
@@ -226,21 +241,21 @@ export class OpenApiTransport implements ApiTransport {
  * The library's error isn't kept as the cause: it carries the request with its
  * security token.
  */
-function toCloudError(api: string, error: unknown): CloudError {
+function toCloudError(call: ApiCall, error: unknown): CloudError {
+  const { action: api } = call;
   const refusal = refusalShape.safeParse(error);
   if (refusal.success) {
     const { data } = refusal.data;
-    return cloudError(api, data.Message ?? data.Code, {
+    return refused(call, {
       code: data.Code,
+      message: data.Message ?? data.Code,
       httpStatus: data.statusCode,
       requestId: data.RequestId ?? "",
+      authAction: data.AccessDeniedDetail?.AuthAction,
     });
   }
-  const { name, message } = error instanceof Error
-    ? error
-    : new Error("an unknown failure");
   if (error instanceof CredentialError) {
-    return new CloudError(`${api}: ${message}`, {
+    return new CloudError(`${api}: ${error.message}`, {
       kind: "denied",
       api,
       code: "NoCredentials",
@@ -248,24 +263,20 @@ function toCloudError(api: string, error: unknown): CloudError {
       requestId: "",
     }, { cause: error });
   }
-  const code = (error as { code?: unknown }).code;
-  return cloudError(api, `no answer of the cloud (${name}: ${message})`, {
-    code: typeof code === "string" && /^E[A-Z]+$/.test(code)
-      ? code
-      : "NoAnswer",
-    httpStatus: 0,
-    requestId: "",
-  });
+  const { name, message } = error instanceof Error
+    ? error
+    : new Error("an unknown failure");
+  const { code } = error as { code?: unknown };
+  const isErrno = typeof code === "string" && /^E[A-Z]+$/.test(code);
+  return noAnswer(api, isErrno ? code : "NoAnswer", `${name}: ${message}`);
 }
 
-function cloudError(
-  api: string,
-  message: string,
-  detail: Omit<CloudErrorDetail, "kind" | "api">,
-): CloudError {
-  return new CloudError(`${api}: ${message} [${detail.code}]`, {
-    ...detail,
+function noAnswer(api: string, code: string, why: string): CloudError {
+  return new CloudError(`${api}: no answer of the cloud (${why}) [${code}]`, {
+    kind: "transient",
     api,
-    kind: kindOf(detail.code, detail.httpStatus),
+    code,
+    httpStatus: 0,
+    requestId: "",
   });
 }

@@ -24,6 +24,7 @@ import {
   readInstances,
   readInstanceTypes,
   readVSwitches,
+  requestIdOf,
 } from "./answers.ts";
 import type { ApiCall, ApiTransport } from "./client.ts";
 
@@ -48,15 +49,13 @@ export class AlibabaCloud implements Cloud {
 
   /** {@inheritDoc Cloud.describeInstance} */
   async describeInstance(id: string, signal: AbortSignal): Promise<Instance> {
-    const found = await this.#call(
-      ecs("DescribeInstances", {
-        InstanceIds: JSON.stringify([id]),
-      }),
-      readInstances,
-      signal,
-    );
-    const instance = found.find((one) => one.id === id);
-    if (instance === undefined) throw missing("DescribeInstances", id);
+    const call = ecs("DescribeInstances", {
+      InstanceIds: JSON.stringify([id]),
+    });
+    const body = await this.#transport.call(call, signal);
+    const instance = readInstances(call.action, body)
+      .find((one) => one.id === id);
+    if (instance === undefined) throw missing(call, id, body);
     return instance;
   }
 
@@ -65,15 +64,10 @@ export class AlibabaCloud implements Cloud {
     type: string,
     signal: AbortSignal,
   ): Promise<InstanceLimits> {
-    const found = await this.#call(
-      ecs("DescribeInstanceTypes", {
-        "InstanceTypes.1": type,
-      }),
-      readInstanceTypes,
-      signal,
-    );
-    const limits = found.get(type);
-    if (limits === undefined) throw missing("DescribeInstanceTypes", type);
+    const call = ecs("DescribeInstanceTypes", { "InstanceTypes.1": type });
+    const body = await this.#transport.call(call, signal);
+    const limits = readInstanceTypes(call.action, body).get(type);
+    if (limits === undefined) throw missing(call, type, body);
     return limits;
   }
 
@@ -83,7 +77,7 @@ export class AlibabaCloud implements Cloud {
     signal: AbortSignal,
   ): Promise<readonly VSwitch[]> {
     const found: VSwitch[] = [];
-    for (const id of ids) { // the API takes one id a call
+    for (const id of ids) { // `VSwitchId` takes one
       const call: ApiCall = {
         product: "vpc",
         action: "DescribeVSwitches",
@@ -297,12 +291,13 @@ async function orGone(work: Promise<undefined | void>): Promise<void> {
   }
 }
 
-function missing(api: string, what: string): CloudError {
+function missing(call: ApiCall, what: string, body: unknown): CloudError {
+  const { action: api } = call;
   return new CloudError(`${api}: there is no ${what}`, {
     kind: "notFound",
     api,
     code: "Missing",
     httpStatus: 200,
-    requestId: "",
+    requestId: requestIdOf(body),
   });
 }

@@ -1,4 +1,5 @@
 import {
+  assert,
   assertEquals,
   assertFalse,
   assertInstanceOf,
@@ -55,12 +56,18 @@ Deno.test("staticSource() gives nothing for no pair", async () => {
 });
 
 Deno.test("staticSource() refuses half a pair without showing it", async () => {
-  for (const pair of [{ id: "ak" }, { secret: TEXT }]) {
+  const names = ["AK_ID", "AK_SECRET"] as const;
+  const halves = [
+    [{ id: "ak" }, "AK_SECRET is missing"],
+    [{ secret: TEXT }, "AK_ID is missing"],
+  ] as const;
+  for (const [half, missing] of halves) {
     const error = await assertRejects(() =>
-      staticSource("AK_ID and AK_SECRET", pair).load(soon())
+      staticSource("the variables", { ...half, names }).load(soon())
     );
     assertInstanceOf(error, CredentialError);
-    assertStringIncludes(error.message, "AK_ID and AK_SECRET");
+    assertStringIncludes(error.message, "Cannot use the variables");
+    assertStringIncludes(error.message, missing);
     assertFalse(error.message.includes(TEXT));
   }
 });
@@ -117,28 +124,113 @@ Deno.test("CredentialChain doesn't pass over a source that is wrong", async () =
   await assertRejects(() => chain.get(soon()), CredentialError);
 });
 
-Deno.test("CredentialChain fetches a session once, and anew before it ends", async () => {
-  let nowMs = 0;
-  const role = new Role(() => nowMs);
-  const chain = new CredentialChain([role], () => nowMs);
-  const ids = await Promise.all([1, 2, 3].map(() => chain.get(soon())));
-  assertEquals(ids.map((one) => one.accessKeyId), ["STS.1", "STS.1", "STS.1"]);
-  nowMs = HOUR_MS / 2;
-  assertEquals((await chain.get(soon())).accessKeyId, "STS.1");
-  nowMs = HOUR_MS - 10 * 60_000;
-  assertEquals((await chain.get(soon())).accessKeyId, "STS.2");
+/** Lets what goes on behind a caller come to its end. */
+function settle(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}
+
+/** A chain of one role, its time, and the key that callers get. */
+function chainOf(chance = 0) {
+  const time = { nowMs: 0 };
+  const role = new Role(() => time.nowMs);
+  const chain = new CredentialChain([role], {
+    nowMs: () => time.nowMs,
+    chance: () => chance,
+  });
+  const key = async (): Promise<string> =>
+    (await chain.get(soon())).accessKeyId;
+  return { time, role, chain, key };
+}
+
+Deno.test("CredentialChain fetches a session once for many callers", async () => {
+  const { key, role } = chainOf();
+  assertEquals(await Promise.all([key(), key(), key()]), [
+    "STS.1",
+    "STS.1",
+    "STS.1",
+  ]);
+  assertEquals(role.loadCount, 1);
+});
+
+for (const [chance, minutes] of [[0, 15], [0.5, 17.5]] as const) {
+  Deno.test(`CredentialChain renews a session ${minutes} min before it ends`, async () => {
+    const { time, key } = chainOf(chance);
+    await key();
+    time.nowMs = HOUR_MS - minutes * 60_000 - 1;
+    await key();
+    await settle();
+    assertEquals(await key(), "STS.1");
+    time.nowMs++;
+    assertEquals(await key(), "STS.1"); // nobody waits for it
+    await settle();
+    assertEquals(await key(), "STS.2");
+  });
+}
+
+Deno.test("CredentialChain waits for a session when the old one is at its end", async () => {
+  const { time, key } = chainOf();
+  await key();
+  time.nowMs = HOUR_MS - 59_000;
+  assertEquals(await key(), "STS.2");
 });
 
 Deno.test("CredentialChain keeps a session that still lasts when there is no new one", async () => {
-  let nowMs = 0;
-  const role = new Role(() => nowMs);
-  const chain = new CredentialChain([role], () => nowMs);
-  await chain.get(soon());
+  const { time, role, chain, key } = chainOf();
+  await key();
   role.isBroken = true;
-  nowMs = HOUR_MS - 10 * 60_000;
-  assertEquals((await chain.get(soon())).accessKeyId, "STS.1");
-  nowMs = HOUR_MS;
-  await assertRejects(() => chain.get(soon()), Error, "no metadata");
+  time.nowMs = HOUR_MS - 10 * 60_000;
+  await key();
+  await settle();
+  assertEquals(await key(), "STS.1");
+  assertEquals(role.loadCount, 2); // and doesn't ask at every call
+  assertEquals(chain.status(), {
+    source: "a role",
+    expiresAtMs: HOUR_MS,
+    problem: "no metadata",
+  });
+  time.nowMs = HOUR_MS - 30_000;
+  assertEquals(await key(), "STS.1");
+  time.nowMs = HOUR_MS;
+  await assertRejects(key, Error, "no metadata");
+  role.isBroken = false;
+  assertEquals(await key(), `STS.${role.loadCount}`);
+  assertEquals(chain.status()?.problem, undefined);
+});
+
+Deno.test("CredentialChain forgets what was refused, and only that", async () => {
+  const { chain } = chainOf();
+  const first = await chain.get(soon());
+  chain.forget(first);
+  const second = await chain.get(soon());
+  assertEquals(second.accessKeyId, "STS.2");
+  chain.forget(first);
+  assertEquals(await chain.get(soon()), second);
+});
+
+Deno.test("CredentialChain takes a source that comes to be, in its order", async () => {
+  let nowMs = 0;
+  const pair: { id?: string; secret?: string } = {};
+  const file: CredentialSource = {
+    name: "file",
+    rereadMs: 10_000,
+    load: (signal) => staticSource("file", pair).load(signal),
+  };
+  const chain = new CredentialChain([
+    file,
+    staticSource("env", { id: "ak", secret: TEXT }),
+  ], { nowMs: () => nowMs });
+  const source = async (): Promise<string> => (await chain.get(soon())).source;
+  assertEquals(await source(), "env");
+  const kept = await chain.get(soon());
+  nowMs = 10_000;
+  await source();
+  await settle();
+  assert(await chain.get(soon()) === kept, "the same ones stay themselves");
+  Object.assign(pair, { id: "new", secret: TEXT });
+  nowMs = 20_000;
+  await source();
+  await settle();
+  assertEquals(await source(), "file");
 });
 
 Deno.test("CredentialChain lets one caller go without failing the others", async () => {

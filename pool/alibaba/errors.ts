@@ -2,7 +2,8 @@
  * What the cloud's error codes mean for the pool: the only table of them.
  *
  * Sources: error tables of the API pages of the calls in `cloud.ts`, "Public
- * error codes" and "API throttling" of ECS, all read 2026-11-21.
+ * error codes" and "API throttling" of ECS, "Error codes" of STS, and the codes
+ * that Terway heeds, all read 2026-11-21.
  *
  * @module
  */
@@ -10,14 +11,18 @@ import type { CloudErrorKind } from "../cloud.ts";
 
 /** Codes that mean the same whatever follows them. */
 const KINDS: Readonly<Record<string, CloudErrorKind>> = {
+  "1011": "notFound", // EFLO's codes are numbers
+  "1013": "quota",
   "EniPerInstanceLimitExceeded": "quota",
   "IdempotentFailed": "invalid", // the token is spent, a new one helps
   "IdempotentParameterMismatch": "invalid",
   "IdempotentProcessing": "conflict",
+  "IncorrectRouteEntryStatus": "conflict", // a table takes one change at a time
   "InternalError": "transient",
   "InvalidAccessKeyId": "denied",
   "InvalidAccessKeyId.Inactive": "denied",
   "InvalidAccessKeyId.NotFound": "denied",
+  "InvalidCIDRBlock.Duplicate": "conflict",
   "InvalidIp.IpUnassigned": "notFound",
   "InvalidOperation.EniCountExceeded": "quota",
   "InvalidOperation.InvalidEcsState": "conflict",
@@ -36,6 +41,7 @@ const KINDS: Readonly<Record<string, CloudErrorKind>> = {
   "ServiceUnavailable": "transient",
   "SignatureDoesNotMatch": "denied",
   "SignatureNonceUsed": "transient", // a repeated call signs with a new one
+  "TaskConflict": "conflict",
 };
 
 /** Families of codes, by their beginning; asked after {@linkcode KINDS}. */
@@ -43,6 +49,8 @@ const FAMILIES: readonly (readonly [string, CloudErrorKind])[] = [
   ["Throttling", "throttled"],
   ["Forbidden", "denied"],
   ["Abs.InvalidAccount", "denied"],
+  ["AuthenticationFail", "denied"],
+  ["EntityNotExist", "denied"], // of STS: the role or its issuer
   ["InvalidSecurityToken", "denied"],
   ["NoPermission", "denied"],
   ["QuotaExceed", "quota"],

@@ -10,8 +10,12 @@
  */
 import { orAbort } from "../../../pool/alibaba/abort.ts";
 import { AlibabaCloud } from "../../../pool/alibaba/cloud.ts";
-import { type ApiTransport, VERSIONS } from "../../../pool/alibaba/client.ts";
-import { kindOf } from "../../../pool/alibaba/errors.ts";
+import {
+  type ApiCall,
+  type ApiTransport,
+  VERSIONS,
+} from "../../../pool/alibaba/client.ts";
+import { refused } from "../../../pool/alibaba/refused.ts";
 import { type Cloud, CloudError } from "../../../pool/cloud.ts";
 import type { AccessKey } from "./access_keys.ts";
 import type { EmulatedCloud } from "./cloud.ts";
@@ -32,7 +36,8 @@ export function openDirect(
   key: AccessKey = ANYBODY,
 ): Cloud {
   const transport: ApiTransport = {
-    async call({ product, action, params }, signal): Promise<unknown> {
+    async call(call, signal): Promise<unknown> {
+      const { product, action, params } = call;
       signal.throwIfAborted();
       const outcome = perform(cloud, {
         action,
@@ -41,14 +46,14 @@ export function openDirect(
         key,
         host: "direct",
       });
-      return bodyOf(action, await orAbort(outcome, signal), signal);
+      return bodyOf(call, await orAbort(outcome, signal), signal);
     },
   };
   return new AlibabaCloud(transport);
 }
 
 function bodyOf(
-  api: string,
+  call: ApiCall,
   outcome: Outcome,
   signal: AbortSignal,
 ): unknown {
@@ -56,20 +61,22 @@ function bodyOf(
     case "reply": {
       const { status, body } = outcome;
       if (status < 400) return body;
-      const code = String(body["Code"]);
-      throw new CloudError(`${api}: ${body["Message"]} [${code}]`, {
-        kind: kindOf(code, status),
-        api,
-        code,
+      const detail = body["AccessDeniedDetail"] as
+        | { readonly AuthAction?: string }
+        | undefined;
+      throw refused(call, {
+        code: String(body["Code"]),
+        message: String(body["Message"]),
         httpStatus: status,
         requestId: String(body["RequestId"]),
+        authAction: detail?.AuthAction,
       });
     }
     case "garbage":
     case "lost":
-      throw new CloudError(`${api}: no answer of the cloud`, {
+      throw new CloudError(`${call.action}: no answer of the cloud`, {
         kind: "transient",
-        api,
+        api: call.action,
         code: "NoAnswer",
         httpStatus: 0,
         requestId: "",

@@ -27,7 +27,7 @@ const SECRET = "topmost-secret-of-all";
 function overHttp(
   stand: Stand,
   endpoint: string,
-  readTimeoutMs: number,
+  deadlineMs: number,
 ): Cloud {
   const key = stand.cloud.keys.add({ secret: SECRET });
   return new AlibabaCloud(
@@ -35,7 +35,7 @@ function overHttp(
       region: "cn-hangzhou",
       credentials: new CredentialChain([staticSource("the test", key)]),
       endpoints: { ecs: endpoint, vpc: endpoint, scheme: "HTTP" },
-      readTimeoutMs,
+      deadlineMs,
     }),
   );
 }
