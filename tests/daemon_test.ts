@@ -8,7 +8,7 @@ import {
   assertNotEquals,
   assertStringIncludes,
 } from "@std/assert";
-import { ask, type Reply } from "../modes/wire.ts";
+import { ask, encodeBody, type Reply } from "../modes/wire.ts";
 import { dumpNamespace, type NamespaceDump } from "../netns/dump.ts";
 import {
   createNamespace,
@@ -20,6 +20,14 @@ import { FAULTS } from "./emulators/alibaba/faults.ts";
 import { askDaemon } from "./stage/daemon.ts";
 import type { StageNode } from "./stage/description.ts";
 import { openStage, type Stage } from "./stage/stage.ts";
+
+/** A GC's list that nobody is on. */
+const NOBODY = {
+  cniVersion: "1.1.0",
+  name: "terway",
+  type: "terway",
+  "cni.dev/valid-attachments": [],
+};
 
 const CONF = { cniVersion: "1.0.0", name: "terway", type: "terway" };
 
@@ -125,6 +133,13 @@ function dumpOf(netns: string): NamespaceDump {
   return dumpNamespace(routes);
 }
 
+function bodyOf(env: Record<string, string>, conf: unknown) {
+  return encodeBody({
+    variables: new Map(Object.entries(env)),
+    stdin: new TextEncoder().encode(JSON.stringify(conf)),
+  });
+}
+
 function ipOf(document: string): string {
   return JSON.parse(document).ips[0].address;
 }
@@ -208,6 +223,25 @@ Deno.test("terway daemon gives one owner one address, and CHECK names what is am
   assertEquals(await caller.leases(), []);
 });
 
+Deno.test("terway daemon collects what a GC's list doesn't name", async () => {
+  await using stage = await openStage({ nodeCount: 1, zoneCount: 1 });
+  const caller = new Caller(stage);
+  using stays = new Sandbox(stage, "stays");
+  using goes = new Sandbox(stage, "goes");
+  const kept = await caller.ok("ADD", stays.env);
+  await caller.ok("ADD", goes.env);
+  const list = { containerID: "stays", ifname: "eth0" };
+  await caller.ok("GC", {}, { ...NOBODY, name: "another" });
+  assertEquals((await caller.leases()).length, 2);
+  await caller.ok("GC", {}, { ...NOBODY, "cni.dev/valid-attachments": [list] });
+  assertEquals((await caller.leases()).map(({ ip }) => `${ip}/32`), [
+    ipOf(kept),
+  ]);
+  await caller.ok("GC", {}, NOBODY);
+  assertEquals(await caller.leases(), []);
+  await caller.ok("STATUS", {}, { ...CONF, cniVersion: "1.1.0" });
+});
+
 Deno.test("terway daemon leaves an interface that is somebody else's alone", async () => {
   await using stage = await openStage({ nodeCount: 1, zoneCount: 1 });
   const caller = new Caller(stage);
@@ -288,6 +322,7 @@ Deno.test("terway daemon finds its leases after kill -9, and settles what relays
   const caller = new Caller(stage);
   using stays = new Sandbox(stage, "stays");
   using leaves = new Sandbox(stage, "leaves");
+  const earlyMs = Date.now();
   const kept = await caller.ok("ADD", stays.env);
   const lost = await caller.ok("ADD", leaves.env);
   assertNotEquals(ipOf(kept), ipOf(lost));

@@ -102,13 +102,16 @@ export class Attacher {
   /**
    * Detaches every pod of a network but those named.
    *
-   * @param network The network's name.
-   * @param valid Who stays.
+   * @param list The network's name; who stays; and, for a list that was
+   * written down, when: who came later isn't on it, and stays too.
    * @returns The owners that went.
    */
   async collect(
-    network: string,
-    valid: readonly { containerID: string; ifname: string }[],
+    { network, valid, writtenMs = Infinity }: {
+      network: string;
+      valid: readonly { containerID: string; ifname: string }[];
+      writtenMs?: number;
+    },
   ): Promise<readonly Owner[]> {
     const stays = (owner: Owner): boolean =>
       valid.some((one) =>
@@ -116,6 +119,7 @@ export class Attacher {
         (one.ifname === "" || one.ifname === owner.ifName)
       );
     const gone = this.#parts.keeper.leases()
+      .filter((lease) => lease.atMs < writtenMs)
       .map((lease) => attachmentOf(lease).owner)
       .filter((owner) => owner.network === network && !stays(owner));
     for (const owner of gone) await this.delete(owner);

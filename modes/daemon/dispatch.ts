@@ -162,7 +162,7 @@ async function serveGc(attacher: Attacher, request: CniRequest): Promise<void> {
       "GC needs cni.dev/valid-attachments: nothing was removed",
     );
   }
-  await attacher.collect(name, validAttachments);
+  await attacher.collect({ network: name, valid: validAttachments });
 }
 
 function status({ notReady }: DispatchParts): Answer {

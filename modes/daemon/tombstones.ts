@@ -36,7 +36,8 @@ export async function settleTombstones(parts: TombstoneParts): Promise<number> {
   for (const name of await namesIn(parts.folder)) {
     const path = `${parts.folder}/${name}`;
     try {
-      await settle(parts.attacher, await Deno.readFile(path));
+      const body = await Deno.readFile(path);
+      await settle(parts.attacher, { body, writtenMs: writtenAt(name) });
       await Deno.remove(path);
       settledCount++;
       parts.log.info("settled a request of the time without a daemon", {
@@ -49,7 +50,10 @@ export async function settleTombstones(parts: TombstoneParts): Promise<number> {
   return settledCount;
 }
 
-async function settle(attacher: Attacher, body: Uint8Array): Promise<void> {
+async function settle(
+  attacher: Attacher,
+  { body, writtenMs }: { body: Uint8Array; writtenMs: number },
+): Promise<void> {
   const { variables, stdin } = decodeBody(body);
   const request = decodeRequest(variables, stdin);
   if (request.verb === "DEL" && request.owner !== undefined) {
@@ -57,9 +61,18 @@ async function settle(attacher: Attacher, body: Uint8Array): Promise<void> {
   } else if (request.verb === "GC") {
     const { name, validAttachments } = request.config;
     if (validAttachments !== undefined) {
-      await attacher.collect(name, validAttachments);
+      const valid = validAttachments;
+      await attacher.collect({ network: name, valid, writtenMs });
     }
   }
+}
+
+/**
+ * A relay's name for a file begins with the time, in milliseconds since 1970.
+ * Another name tells nothing: then nothing is older than its list.
+ */
+function writtenAt(name: string): number {
+  return Number(/^(\d{13,15})-/.exec(name)?.[1] ?? 0);
 }
 
 /** What can't be decoded never will be; anything else may work next time. */
