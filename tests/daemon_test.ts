@@ -133,7 +133,10 @@ function dumpOf(netns: string): NamespaceDump {
   return dumpNamespace(routes);
 }
 
-function bodyOf(env: Record<string, string>, conf: unknown) {
+function bodyOf(
+  env: Record<string, string>,
+  conf: unknown,
+): Uint8Array<ArrayBuffer> {
   return encodeBody({
     variables: new Map(Object.entries(env)),
     stdin: new TextEncoder().encode(JSON.stringify(conf)),
@@ -328,15 +331,17 @@ Deno.test("terway daemon finds its leases after kill -9, and settles what relays
   assertNotEquals(ipOf(kept), ipOf(lost));
 
   await stage.killDaemon("n1");
-  const body = new TextEncoder().encode(
-    Object.entries({ CNI_COMMAND: "DEL", ...leaves.env })
-      .map(([name, value]) => `${name}=${value}\0`).join("") +
-      "\0" +
-      JSON.stringify(CONF),
-  );
   const tombstones = `${caller.node.stateDir}/tombstones`;
-  await Deno.writeFile(`${tombstones}/1`, body);
+  await Deno.writeFile(
+    `${tombstones}/1`,
+    bodyOf({ CNI_COMMAND: "DEL", ...leaves.env }, CONF),
+  );
   await Deno.writeTextFile(`${tombstones}/2`, "nonsense");
+  // A list of the time before both pods doesn't know them, and says nothing.
+  await Deno.writeFile(
+    `${tombstones}/${String(earlyMs).padStart(15, "0")}-1-1`,
+    bodyOf({ CNI_COMMAND: "GC" }, NOBODY),
+  );
   await stage.restartDaemon("n1");
 
   await caller.until(async () => (await caller.leases()).length === 1);
