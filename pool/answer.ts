@@ -8,7 +8,8 @@ import { eniKeyOf } from "./begin.ts";
 import { entered, known, withAddresses, withoutEni } from "./card.ts";
 import { invariant } from "./error.ts";
 import type { Answer, EventOf, OpenCall } from "./event.ts";
-import { POLL_MS } from "./limits.ts";
+import { POLL_MS, PROVE_MS } from "./limits.ts";
+import { proven } from "./drift.ts";
 import { described, surveyed } from "./observe.ts";
 import {
   eniOf,
@@ -30,7 +31,7 @@ export function answered(
   state: PoolState,
   event: EventOf<"answered">,
 ): PoolState {
-  const { callId, answer, nowMs } = event;
+  const { callId, answer, nowMs, chance = 0.5 } = event;
   const call = state.calls.get(callId);
   invariant(
     call?.kind === answer.kind,
@@ -45,9 +46,15 @@ export function answered(
   };
   switch (answer.kind) {
     case "survey":
-      return surveyed(open, { call, answer, nowMs });
+      return surveyed(open, { call, answer, nowMs, chance });
     case "describe":
-      return described(open, { call, answer, nowMs });
+      return described(open, { call, answer, nowMs, chance });
+    case "prove": {
+      invariant(call.kind === "prove", `${call.kind} proves nothing`);
+      const { freeIps } = answer;
+      const after = proven(open, { call, freeIps, nowMs });
+      return { ...after, proveFromMs: nowMs + PROVE_MS };
+    }
     default:
       return moved(open, call, answer, nowMs);
   }
@@ -66,7 +73,11 @@ function moved(
   const soon = { nowMs, notBeforeMs: nowMs + POLL_MS };
   switch (answer.kind) {
     case "create": {
-      const made = entered(known(eni, answer.eni, nowMs), "created", now);
+      const made = entered(
+        known(state, eni, answer.eni, nowMs),
+        "created",
+        now,
+      );
       return { ...withEni(state, made), full: undefined };
     }
     case "attach":

@@ -9,6 +9,7 @@ import { hasLease } from "./card.ts";
 import { invariant } from "./error.ts";
 import type { Call, EventOf, OpenCall } from "./event.ts";
 import {
+  CLEAR,
   type EniIntent,
   type EniKey,
   eniOf,
@@ -176,6 +177,7 @@ function newEni(
     failureCount: 0,
     problem: undefined,
     missingSinceMs: undefined,
+    sight: CLEAR,
     changedAtCall: 0,
   };
 }

@@ -7,6 +7,7 @@ import type { Ip } from "../netns/ip.ts";
 import type { Eni } from "./cloud.ts";
 import { invariant } from "./error.ts";
 import {
+  CLEAR,
   type EniPhase,
   type PooledEni,
   type PoolState,
@@ -36,6 +37,7 @@ export function entered(
     failureCount: 0,
     problem: undefined,
     missingSinceMs: undefined,
+    sight: { ...CLEAR, seenMs: eni.sight.seenMs },
   };
 }
 
@@ -84,19 +86,29 @@ export function withoutEni(state: PoolState, eni: PooledEni): PoolState {
 }
 
 /**
- * Says what a card is called once the cloud has shown it.
+ * Says what a card is called once the cloud has shown it. An address that
+ * another card here still holds, though the cloud has lent it anew, is
+ * quarantined.
  *
+ * @param state The pool.
  * @param eni The card in the pool.
  * @param seen The card in the cloud.
  * @param nowMs The time.
- * @returns The card, with every address it was seen with, idle.
+ * @returns The card, with every address it was seen with.
  */
-export function known(eni: PooledEni, seen: Eni, nowMs: number): PooledEni {
+export function known(
+  state: PoolState,
+  eni: PooledEni,
+  seen: Eni,
+  nowMs: number,
+): PooledEni {
   const { id, mac, zone, primaryIp } = seen;
-  const idle: Slot = { kind: "idle", sinceMs: nowMs };
-  const slots = new Map<Ip, Slot>([[primaryIp, idle]]);
-  for (const ip of seen.ips) slots.set(ip, idle);
-  return { ...eni, card: { id, mac, zone, primaryIp }, slots };
+  const named = {
+    ...eni,
+    card: { id, mac, zone, primaryIp },
+    slots: new Map<Ip, Slot>(),
+  };
+  return withAddresses(state, named, [primaryIp, ...seen.ips], nowMs);
 }
 
 /**
@@ -124,7 +136,19 @@ export function withAddresses(
   return { ...eni, slots };
 }
 
-function isHeldElsewhere(state: PoolState, eni: PooledEni, ip: Ip): boolean {
+/**
+ * Tells whether another card here holds an address.
+ *
+ * @param state The pool.
+ * @param eni The card that it was seen on.
+ * @param ip The address.
+ * @returns True when another one has it and doesn't give it back.
+ */
+export function isHeldElsewhere(
+  state: PoolState,
+  eni: PooledEni,
+  ip: Ip,
+): boolean {
   for (const other of state.enis.values()) {
     if (other.key === eni.key) continue;
     const slot = other.slots.get(ip);

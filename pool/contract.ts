@@ -59,6 +59,11 @@ export interface PoolHost {
   prepare(eni: HostEni, signal: AbortSignal): Promise<void>;
   /** Undoes that; resolves also when the link is gone or was never set up. */
   retire(eni: HostEni, signal: AbortSignal): Promise<void>;
+  /**
+   * Tells whether anything on this host still uses an address: a route, a rule
+   * or a live namespace. Without it, quarantined addresses stay quarantined.
+   */
+  speaksFor?(ip: Ip, signal: AbortSignal): Promise<boolean>;
 }
 
 /** What a pool is told once. */
@@ -115,6 +120,20 @@ export interface EniStatus {
   readonly assigning: number;
   /** Why its last call failed, until one succeeds. */
   readonly problem: Problem | undefined;
+  /** Since when the cloud doesn't show it, or shows it apart from this node. */
+  readonly goneSinceMs: number | undefined;
+}
+
+/** A lease that the cloud has lost, for people. */
+export interface LostLease {
+  /** Whose. */
+  readonly ownerKey: OwnerKey;
+  /** The address. */
+  readonly ip: Ip;
+  /** The card. */
+  readonly eniId: string;
+  /** Since when. */
+  readonly sinceMs: number;
 }
 
 /** How an address is used; see `Slot`. */
@@ -151,6 +170,8 @@ export interface PoolStatus {
   readonly enis: readonly EniStatus[];
   /** Secondary cards of this instance that aren't ours, or that we don't know. */
   readonly foreignEniIds: readonly string[];
+  /** Leases that the cloud has lost: changed behind our back. */
+  readonly lost: readonly LostLease[];
   /** Claims that wait, first come first. */
   readonly claims: readonly ClaimStatus[];
   /** Calls in flight. */

@@ -42,7 +42,9 @@ export type Call =
     readonly eniKey: EniKey;
   }
   /** Sets a card up in the kernel, or undoes that: the daemon's part. */
-  | { readonly kind: "prepare" | "retire"; readonly eniKey: EniKey };
+  | { readonly kind: "prepare" | "retire"; readonly eniKey: EniKey }
+  /** Asks the host whether anything there speaks for quarantined addresses. */
+  | { readonly kind: "prove"; readonly ips: readonly Ip[] };
 
 /** A call's name. */
 export type CallKind = Call["kind"];
@@ -89,6 +91,8 @@ export type Answer =
   }
   | { readonly kind: "create"; readonly eni: Eni }
   | { readonly kind: "assign"; readonly ips: readonly Ip[] }
+  /** Of the addresses asked about, those that nothing speaks for. */
+  | { readonly kind: "prove"; readonly freeIps: readonly Ip[] }
   | {
     readonly kind:
       | "unassign"
@@ -132,6 +136,8 @@ export type PoolEvent =
     readonly callId: number;
     readonly answer: Answer;
     readonly nowMs: number;
+    /** From 0 to below 1; spreads what is due again. Half when absent. */
+    readonly chance?: number;
   }
   /** A call failed. `chance` is from 0 to below 1. */
   | {

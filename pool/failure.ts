@@ -103,7 +103,9 @@ function gateMs(
     case "quota":
     case "exhausted":
     case "host":
-      return isLook ? nowMs + backoffMs(failureCount, chance) : undefined;
+      return isLook || problem.call === "prove"
+        ? nowMs + backoffMs(failureCount, chance)
+        : undefined;
   }
 }
 

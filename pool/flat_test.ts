@@ -12,10 +12,11 @@ Deno.test("10,000 lease cycles leave journal, cloud and memory as they were", ()
       rig.news.length = 0;
     };
     for (let i = 0; i < 200; i++) await cycle();
-    const before = { bytes: heapBytes(), calls: rig.calls.length };
+    const changes = () => rig.calls.filter((one) => !one.startsWith("Desc"));
+    const before = { bytes: heapBytes(), calls: changes().length };
     for (let i = 0; i < 800; i++) await cycle();
     const grownBytes = heapBytes() - before.bytes;
-    assertEquals(rig.calls.length, before.calls, "an idle stock needs no call");
+    assertEquals(changes().length, before.calls, "an idle stock needs no call");
     assertEquals(rig.keeper.leases(), []);
     const { enis, slots, leases } = rig.journal.load();
     assertEquals([enis.length, slots.length, leases.length], [2, 10, 0]);

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import type { Ip } from "../netns/ip.ts";
 import type { Clock } from "./clock.ts";
 import { type Cloud, CloudError, type Eni } from "./cloud.ts";
 import type { HostEni, PoolConfig, PoolHost } from "./contract.ts";
@@ -143,6 +144,10 @@ export class Guard {
         }, signal);
         return { kind: call.kind, eni };
       }
+      case "prove": {
+        const freeIps = await freeOf(host, call.ips, signal);
+        return { kind: call.kind, freeIps };
+      }
       case "prepare":
       case "retire":
         await host[call.kind](hostEni(eniOf(state, call.eniKey)), signal);
@@ -184,7 +189,7 @@ async function change(
   call: Exclude<
     OpenCall,
     {
-      kind: "survey" | "describe" | "create" | "prepare" | "retire";
+      kind: "survey" | "describe" | "create" | "prepare" | "retire" | "prove";
     }
   >,
   at: { eniId: string; instanceId: string; signal: AbortSignal },
@@ -209,6 +214,20 @@ async function change(
       await cloud.unassignIps({ eniId, ips: call.ips }, signal);
       return { kind: call.kind };
   }
+}
+
+/** A host that can't tell proves nothing. */
+async function freeOf(
+  host: PoolHost,
+  ips: readonly Ip[],
+  signal: AbortSignal,
+): Promise<Ip[]> {
+  const free: Ip[] = [];
+  if (host.speaksFor === undefined) return free;
+  for (const ip of ips) {
+    if (!await host.speaksFor(ip, signal)) free.push(ip);
+  }
+  return free;
 }
 
 function isToCloud(call: OpenCall): boolean {

@@ -204,10 +204,16 @@ class PoolKeeper implements Keeper {
     const nowMs = this.#clock.nowMs();
     this.#facts.push(
       "answer" in end
-        ? { kind: "answered", nowMs, ...end }
+        ? { kind: "answered", nowMs, ...end, ...this.#spread(end) }
         : { kind: "failed", nowMs, chance: this.#chance(), ...end },
     );
     this.#wake();
+  }
+
+  /** Surveys alone come again by themselves: nodes must not march in step. */
+  #spread(end: CallEnd): { chance?: number } {
+    const isSurvey = "answer" in end && end.answer.kind === "survey";
+    return isSurvey ? { chance: this.#chance() } : {};
   }
 
   /** All that comes before the microtask runs shares its turn, and its commit. */

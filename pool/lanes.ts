@@ -23,6 +23,7 @@ export const LANE_OF: Readonly<
   describe: "look",
   prepare: undefined,
   retire: undefined,
+  prove: undefined,
 };
 
 /** Counts the calls in flight, and those that a plan adds. */
@@ -65,6 +66,11 @@ export class Lanes {
     }
     const lane = LANE_OF[kind];
     return lane === undefined || this.#used[lane] < LANES[lane];
+  }
+
+  /** Tells whether no call of this kind is in flight, and one may begin. */
+  isIdle(kind: CallKind): boolean {
+    return this.isOpen(kind) && (this.#open.get(kind) ?? 0) === 0;
   }
 
   /** Counts a call as begun. */

@@ -10,6 +10,7 @@ import {
   eniOf,
   type Lease,
   type PoolState,
+  type Slot,
   withEni,
   withEntry,
 } from "./state.ts";
@@ -63,7 +64,8 @@ export function granted(state: PoolState, lease: Lease): PoolState {
 }
 
 /**
- * Ends an owner's lease. Only the owner itself can: a late release of an older
+ * Ends an owner's lease; its address cools, or is quarantined when the cloud
+ * has lost it. Only the owner itself can: a late release of an older
  * sandbox names another owner, and finds nothing.
  *
  * @param state The pool before.
@@ -84,11 +86,14 @@ export function released(
     slot?.kind === "leased" && slot.ownerKey === ownerKey,
     `${ownerKey} leases ${lease.ip}, which is ${slot?.kind ?? "unknown"}`,
   );
-  const cooling = { kind: "cooling", untilMs: nowMs + COOLING_MS } as const;
+  // What the cloud has lost isn't ours to lend: it must be seen and proven.
+  const next: Slot = slot.lostMs === undefined
+    ? { kind: "cooling", untilMs: nowMs + COOLING_MS }
+    : { kind: "quarantined", sinceMs: nowMs };
   return {
     ...withEni(state, {
       ...eni,
-      slots: withEntry(eni.slots, lease.ip, cooling),
+      slots: withEntry(eni.slots, lease.ip, next),
     }),
     leases: withEntry(state.leases, ownerKey, undefined),
   };

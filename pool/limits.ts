@@ -56,6 +56,26 @@ export const PROOF_MS: number = 30_000;
 export const MISSING_MS: number = 10_000;
 
 /**
+ * While something is held, the cloud is asked for everything this often at
+ * least. With {@linkcode MISSING_MS} for the second look, what changed behind
+ * our back is found within a minute.
+ */
+export const SURVEY_MAX_MS: number = 48_000;
+
+/** … and this often at most: nodes that began together drift apart. */
+export const SURVEY_MIN_MS: number = 40_000;
+
+/**
+ * An address that nobody here asked for, or that was lost and came back, isn't
+ * used before; longer than {@linkcode COOLING_MS}, since an owner may just have
+ * left it.
+ */
+export const QUARANTINE_MS: number = 60_000;
+
+/** Between two questions to the host whether a quarantined address is free. */
+export const PROVE_MS: number = 60_000;
+
+/**
  * An attach or detach that the cloud took may show no effect for so long
  * before it is asked for again.
  */

@@ -83,6 +83,32 @@ export type PoolNews =
     readonly eniId: string;
     readonly ips: readonly Ip[];
   }
+  /** The cloud has lost what an owner leases, as two looks have shown. */
+  | {
+    readonly kind: "leaseLost";
+    readonly ownerKey: OwnerKey;
+    readonly ip: Ip;
+    readonly eniId: string;
+  }
+  /** … and has it again. */
+  | {
+    readonly kind: "leaseFound";
+    readonly ownerKey: OwnerKey;
+    readonly ip: Ip;
+    readonly eniId: string;
+  }
+  /** Addresses that nobody leased went from a card behind our back. */
+  | {
+    readonly kind: "addressesLost";
+    readonly eniId: string;
+    readonly ips: readonly Ip[];
+  }
+  /** Nothing speaks for these addresses: they may be leased, or given back. */
+  | {
+    readonly kind: "proven";
+    readonly eniId: string;
+    readonly ips: readonly Ip[];
+  }
   /** A call failed. One warning line each; `nextStep` says what the pool does. */
   | {
     readonly kind: "callFailed";

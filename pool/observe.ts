@@ -6,25 +6,29 @@
  *
  * @module
  */
-import type { Ip } from "../netns/ip.ts";
 import { isBusy } from "./begin.ts";
-import {
-  entered,
-  hasLease,
-  isCooling,
-  known,
-  withAddresses,
-  withoutEni,
-} from "./card.ts";
+import { entered, hasLease, isCooling, known, withoutEni } from "./card.ts";
 import type { Eni, EniStatus } from "./cloud.ts";
+import {
+  reconciled,
+  withFoundLeases,
+  withLostLeases,
+  withOnlyLost,
+} from "./drift.ts";
 import { type Answer, isUnsure, type OpenCall } from "./event.ts";
-import { JOINING_MS, MISSING_MS, POLL_MS, UNMOVED_MS } from "./limits.ts";
+import {
+  JOINING_MS,
+  MISSING_MS,
+  POLL_MS,
+  SURVEY_MAX_MS,
+  SURVEY_MIN_MS,
+  UNMOVED_MS,
+} from "./limits.ts";
 import { INTENT_TAG } from "./tags.ts";
 import {
   type EniPhase,
   type PooledEni,
   type PoolState,
-  type Slot,
   withEni,
   withEntry,
 } from "./state.ts";
@@ -37,6 +41,8 @@ export interface Sighting {
   readonly answer: Extract<Answer, { kind: "survey" | "describe" }>;
   /** When. */
   readonly nowMs: number;
+  /** From 0 to below 1. */
+  readonly chance: number;
 }
 
 /**
@@ -64,7 +70,13 @@ export function described(state: PoolState, sighting: Sighting): PoolState {
  */
 export function surveyed(state: PoolState, sighting: Sighting): PoolState {
   const { call, answer, nowMs } = sighting;
-  let after: PoolState = { ...state, surveyedMs: nowMs };
+  const pauseMs = SURVEY_MIN_MS +
+    Math.round(sighting.chance * (SURVEY_MAX_MS - SURVEY_MIN_MS));
+  let after: PoolState = {
+    ...state,
+    surveyedMs: nowMs,
+    surveyFromMs: nowMs + pauseMs,
+  };
   for (const eni of state.enis.values()) after = look(after, eni, sighting);
   if (call.id < state.goneAtCall) return after;
   const ours = new Set([...after.enis.values()].map((eni) => eni.card?.id));
@@ -90,19 +102,46 @@ function look(
       ? one.tags[INTENT_TAG] === eni.key
       : one.id === eni.card.id
   );
-  if (seen === undefined) return unseen(state, eni, sighting);
+  if (seen === undefined || isElsewhere(eni, seen, answer.instanceId)) {
+    return unseen(state, eni, sighting);
+  }
   if (eni.card === undefined) {
     return withEni(
       state,
       moved(
-        entered(known(eni, seen, nowMs), "created", at(nowMs)),
+        entered(known(state, eni, seen, nowMs), "created", at(nowMs)),
         seen,
         nowMs,
       ),
     );
   }
   const met = { ...eni, missingSinceMs: undefined };
-  return withEni(state, moved(synced(state, met, sighting, seen), seen, nowMs));
+  const { startedMs } = call;
+  const next = reconciled(state, met, { seen, startedMs, nowMs });
+  return withEni(state, placed(next, seen, nowMs));
+}
+
+/** Somebody attached our card to another instance: here it is gone. */
+function isElsewhere(eni: PooledEni, seen: Eni, instanceId: string): boolean {
+  return eni.card !== undefined && PLACES[seen.status] === "attached" &&
+    seen.instanceId !== undefined && seen.instanceId !== instanceId;
+}
+
+/** A card that serves leaves its phase when two looks show it apart. */
+function placed(eni: PooledEni, seen: Eni, nowMs: number): PooledEni {
+  const isAttached = PLACES[seen.status] === "attached";
+  if (isAttached) {
+    const found = withFoundLeases(eni, seen);
+    const sight = { ...found.sight, apartMs: undefined };
+    return moved({ ...found, sight }, seen, nowMs);
+  }
+  if (eni.phase !== "ready") return moved(eni, seen, nowMs);
+  const apartMs = eni.sight.apartMs ?? nowMs;
+  if (nowMs - apartMs >= MISSING_MS) {
+    return moved(withLostLeases(eni, nowMs), seen, nowMs);
+  }
+  const lookFromMs = nowMs + MISSING_MS;
+  return { ...eni, sight: { ...eni.sight, apartMs, lookFromMs } };
 }
 
 function unseen(
@@ -122,7 +161,7 @@ function unseen(
   const isGone = nowMs - missingSinceMs >= MISSING_MS;
   if (isGone && !hasLease(eni)) return withoutEni(state, eni);
   return withEni(state, {
-    ...eni,
+    ...(isGone ? withOnlyLost(eni, nowMs) : eni),
     missingSinceMs,
     notBeforeMs: nowMs + MISSING_MS,
   });
@@ -196,37 +235,6 @@ function joining(eni: PooledEni, place: Place): EniPhase {
     case "dead":
       return hasLease(eni) ? eni.phase : "deleting";
   }
-}
-
-/**
- * Brings a card's addresses in line with the cloud's, as far as that is safe:
- * a lease stays whatever the cloud says, and what appears without an intent of
- * ours is quarantined.
- */
-function synced(
-  state: PoolState,
-  eni: PooledEni,
-  { nowMs }: Sighting,
-  seen: Eni,
-): PooledEni {
-  const isSeen = new Set<Ip>([seen.primaryIp, ...seen.ips]);
-  const slots = new Map<Ip, Slot>();
-  for (const [ip, slot] of eni.slots) {
-    if (isSeen.has(ip) || slot.kind === "leased") slots.set(ip, slot);
-  }
-  const kept = slots.size === eni.slots.size ? eni : { ...eni, slots };
-  const fresh = [...isSeen].filter((ip) => !slots.has(ip));
-  // The answer of an Assign that is under way will tell which ones are ours.
-  if (fresh.length === 0 || eni.assign !== undefined) {
-    return { ...kept, resync: false };
-  }
-  const isNew = eni.phase === "created" || eni.phase === "attaching";
-  if (isNew || eni.resync) {
-    return { ...withAddresses(state, kept, fresh, nowMs), resync: false };
-  }
-  const all = new Map(slots);
-  for (const ip of fresh) all.set(ip, { kind: "quarantined", sinceMs: nowMs });
-  return { ...kept, slots: all };
 }
 
 function at(nowMs: number): { nowMs: number; notBeforeMs: number } {

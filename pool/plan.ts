@@ -10,6 +10,7 @@
  */
 import type { Ip } from "../netns/ip.ts";
 import { hasLease, isCooling } from "./card.ts";
+import { suspects } from "./drift.ts";
 import type { Call } from "./event.ts";
 import { grow } from "./grow.ts";
 import { Lanes } from "./lanes.ts";
@@ -120,6 +121,10 @@ export function plan(
   }
   const look = looks(state, lanes, nowMs);
   if (look !== undefined && lanes.isOpen(look.kind)) begin(look);
+  const doubted = lanes.isIdle("prove") && state.proveFromMs <= nowMs
+    ? suspects(state, nowMs)
+    : [];
+  if (doubted.length > 0) begin({ kind: "prove", ips: doubted });
   if (!state.draining) {
     grow(state, limits, { lanes, nowMs, begin });
     shrink(state, limits, { lanes, begin });
@@ -175,7 +180,7 @@ function leasedCount(eni: PooledEni): number {
 function idleIps(eni: PooledEni): Ip[] {
   const idle: { ip: Ip; sinceMs: number }[] = [];
   for (const [ip, slot] of eni.slots) {
-    if (slot.kind !== "idle") continue;
+    if (slot.kind !== "idle" || eni.sight.absent.has(ip)) continue;
     const isPrimary = ip === eni.card?.primaryIp;
     idle.push({ ip, sinceMs: isPrimary ? -Infinity : slot.sinceMs });
   }
@@ -241,17 +246,31 @@ function looks(
   nowMs: number,
 ): CallWish | undefined {
   const enis = [...state.enis.values()];
-  const eniKeys = enis.filter((eni) => isWatched(eni) && lanes.isFree(eni))
+  const eniKeys = enis.filter((eni) =>
+    isWatched(eni, nowMs) && lanes.isFree(eni)
+  )
     .map((eni) => eni.key).slice(0, ENIS_PER_LOOK);
   if (eniKeys.length > 0) return { kind: "describe", eniKeys };
   const isSought = enis.some((eni) =>
     eni.phase === "seeking" && eni.notBeforeMs <= nowMs
   );
-  return isSought ? { kind: "survey" } : undefined;
+  const isDue = enis.length > 0 && state.surveyFromMs <= nowMs;
+  return isSought || isDue ? { kind: "survey" } : undefined;
 }
 
-function isWatched(eni: PooledEni): boolean {
-  return eni.card !== undefined && (eni.phase === "attaching" ||
-    eni.phase === "detaching" || eni.missingSinceMs !== undefined ||
-    eni.resync);
+function isWatched(eni: PooledEni, nowMs: number): boolean {
+  if (eni.card === undefined) return false;
+  const { lookFromMs } = eni.sight;
+  return eni.phase === "attaching" || eni.phase === "detaching" ||
+    isDoubted(eni) || eni.resync ||
+    (lookFromMs !== undefined && lookFromMs <= nowMs);
+}
+
+/** What is gone for sure, and only waits for its pods, is left to surveys. */
+function isDoubted(eni: PooledEni): boolean {
+  if (eni.missingSinceMs === undefined) return false;
+  for (const slot of eni.slots.values()) {
+    if (slot.kind !== "leased" || slot.lostMs === undefined) return true;
+  }
+  return eni.slots.size === 0;
 }

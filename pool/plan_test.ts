@@ -60,6 +60,8 @@ function briefCall({ call }: Extract<Action, { kind: "call" }>): string {
       return `describe ${call.eniKeys}`;
     case "survey":
       return "survey";
+    case "prove":
+      return `prove ${call.ips}`;
     default:
       return `${call.kind} ${call.eniKey}`;
   }

@@ -12,6 +12,7 @@ import { invariant, PoolError } from "./error.ts";
 import { COOLING_MS, PROOF_MS } from "./limits.ts";
 import {
   type Card,
+  CLEAR,
   emptyState,
   type EniIntent,
   type EniKey,
@@ -49,7 +50,7 @@ export interface SlotRecord {
   readonly ip: Ip;
   /** How it was used. */
   readonly kind: Slot["kind"];
-  /** Since when it is idle or quarantined, or until when it cools; else 0. */
+  /** Since when it is idle, quarantined or lost, or until when it cools; else 0. */
   readonly atMs: number;
 }
 
@@ -207,6 +208,8 @@ function sameEni(a: EniRecord, b: EniRecord): boolean {
 function slotRecord(eniKey: EniKey, ip: Ip, slot: Slot): SlotRecord {
   const atMs = slot.kind === "cooling"
     ? slot.untilMs
+    : slot.kind === "leased"
+    ? slot.lostMs ?? 0
     : "sinceMs" in slot
     ? slot.sinceMs
     : 0;
@@ -227,7 +230,11 @@ function restoreSlot(
   switch (kind) {
     case "leased":
       invariant(lease !== undefined, `${ip} is leased by nobody`);
-      return { kind, ownerKey: lease.ownerKey };
+      return {
+        kind,
+        ownerKey: lease.ownerKey,
+        ...(atMs > 0 ? { lostMs: Math.min(atMs, nowMs) } : {}),
+      };
     case "cooling":
       return { kind, untilMs: Math.min(atMs, nowMs + COOLING_MS) };
     case "unassigning":
@@ -279,6 +286,7 @@ function restoreEni(
     failureCount: 0,
     problem: undefined,
     missingSinceMs: undefined,
+    sight: CLEAR,
     changedAtCall: 0,
   };
 }

@@ -50,7 +50,8 @@ export function shrink(
 function idleSecondaries(eni: PooledEni): Ip[] {
   const ips: Ip[] = [];
   for (const [ip, slot] of eni.slots) {
-    if (slot.kind === "idle" && ip !== eni.card?.primaryIp) ips.push(ip);
+    if (slot.kind !== "idle" || eni.sight.absent.has(ip)) continue;
+    if (ip !== eni.card?.primaryIp) ips.push(ip);
   }
   return ips;
 }

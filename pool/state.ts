@@ -62,16 +62,21 @@ export const LEAVING: ReadonlySet<EniPhase> = new Set<EniPhase>([
  * An address on a card.
  *
  * - `idle`: may be leased.
- * - `leased`: an owner has it.
+ * - `leased`: an owner has it. `lostMs` since when the cloud doesn't have it on
+ *   this card any more, or the card isn't attached, as two looks have shown.
  * - `cooling`: was released a moment ago.
  * - `unassigning`: the cloud was asked to take it back; never leased again.
  *   `unsure` when an attempt has no known end.
- * - `quarantined`: nobody here asked for it, or it is leased elsewhere; it is
- *   neither leased nor given back.
+ * - `quarantined`: nobody here asked for it, it was lost, or it is held
+ *   elsewhere; it is neither leased nor given back until it is proven free.
  */
 export type Slot =
   | { readonly kind: "idle"; readonly sinceMs: number }
-  | { readonly kind: "leased"; readonly ownerKey: OwnerKey }
+  | {
+    readonly kind: "leased";
+    readonly ownerKey: OwnerKey;
+    readonly lostMs?: number;
+  }
   | { readonly kind: "cooling"; readonly untilMs: number }
   | { readonly kind: "unassigning"; readonly unsure: boolean }
   | { readonly kind: "quarantined"; readonly sinceMs: number };
@@ -110,6 +115,29 @@ export interface AssignIntent {
   readonly unsure: boolean;
 }
 
+/**
+ * What looks at a card told that isn't as the pool has it. Nothing follows
+ * from one look: the second one settles it.
+ */
+export interface Sight {
+  /** When the last look that showed the card began; 0 for never. */
+  readonly seenMs: number;
+  /** Addresses that it lacked, and when that was first seen. */
+  readonly absent: ReadonlyMap<Ip, number>;
+  /** When it was first seen not to be attached, though it serves. */
+  readonly apartMs: number | undefined;
+  /** When to look again; undefined when there is nothing to settle. */
+  readonly lookFromMs: number | undefined;
+}
+
+/** The sight of a card that is as the pool has it. */
+export const CLEAR: Sight = {
+  seenMs: 0,
+  absent: new Map(),
+  apartMs: undefined,
+  lookFromMs: undefined,
+};
+
 /** A card that we made, or are making. */
 export interface PooledEni {
   /** Its name in the pool. */
@@ -142,6 +170,8 @@ export interface PooledEni {
   readonly problem: Problem | undefined;
   /** When a description first lacked it. */
   readonly missingSinceMs: number | undefined;
+  /** What else looks told. */
+  readonly sight: Sight;
   /** A description by a call below this number is older than a change of it. */
   readonly changedAtCall: number;
 }
@@ -220,6 +250,10 @@ export interface PoolState {
   readonly full: Full | undefined;
   /** When the cloud last told all cards of this instance. */
   readonly surveyedMs: number | undefined;
+  /** When it is asked for them again, if anything is held. */
+  readonly surveyFromMs: number;
+  /** When the host may be asked again whether quarantined addresses are free. */
+  readonly proveFromMs: number;
   /** Secondary cards of this instance that aren't in `enis`. */
   readonly foreignEniIds: readonly string[];
   /** A survey by a call below this number may still show a card that is gone. */
@@ -244,6 +278,8 @@ export function emptyState(): PoolState {
     rests: new Map(),
     full: undefined,
     surveyedMs: undefined,
+    surveyFromMs: 0,
+    proveFromMs: 0,
     foreignEniIds: [],
     goneAtCall: 0,
     draining: false,

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { EniStatus, PoolStatus, SlotKind } from "./contract.ts";
+import type { EniStatus, LostLease, PoolStatus, SlotKind } from "./contract.ts";
 import type { PoolLimits } from "./limits.ts";
 import { reasonsOf } from "./reason.ts";
 import type { PooledEni, PoolState } from "./state.ts";
@@ -34,6 +34,7 @@ export function statusOf(
     slots,
     enis,
     foreignEniIds: state.foreignEniIds,
+    lost: lostLeases(state),
     claims: [...state.claims.values()].map((claim) => ({
       ...claim,
       reason: reasons.get(claim.ownerKey) ??
@@ -82,5 +83,19 @@ function eniStatus(eni: PooledEni): EniStatus {
     slots,
     assigning: eni.assign?.count ?? 0,
     problem: eni.problem,
+    goneSinceMs: eni.missingSinceMs ?? eni.sight.apartMs,
   };
+}
+
+function lostLeases(state: PoolState): LostLease[] {
+  const lost: LostLease[] = [];
+  for (const eni of state.enis.values()) {
+    const eniId = eni.card?.id ?? eni.key;
+    for (const [ip, slot] of eni.slots) {
+      if (slot.kind !== "leased" || slot.lostMs === undefined) continue;
+      const { ownerKey, lostMs: sinceMs } = slot;
+      lost.push({ ownerKey, ip, eniId, sinceMs });
+    }
+  }
+  return lost;
 }

@@ -32,7 +32,8 @@ export interface Stock {
  * @returns True when it is set up and the cloud knows it.
  */
 export function serves(eni: PooledEni): boolean {
-  return eni.phase === "ready" && eni.missingSinceMs === undefined;
+  return eni.phase === "ready" && eni.missingSinceMs === undefined &&
+    eni.sight.apartMs === undefined;
 }
 
 /**
@@ -76,10 +77,11 @@ export function stockOf(state: PoolState, limits: PoolLimits): Stock {
     sum.coming += eni.card === undefined
       ? eni.intent.ipCount
       : eni.assign?.count ?? 0;
-    for (const slot of eni.slots.values()) {
+    for (const [ip, slot] of eni.slots) {
       if (slot.kind === "leased") sum.leased++;
       else if (slot.kind === "cooling") sum.cooling++;
       else if (slot.kind === "unassigning") sum.leaving++;
+      else if (eni.sight.absent.has(ip)) continue;
       else if (slot.kind === "idle" && isServing) sum.idle++;
       else if (slot.kind === "idle") sum.coming++;
     }

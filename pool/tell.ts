@@ -33,7 +33,12 @@ export function tell(
   }
   if (event.kind === "failed") news.push(callFailed(event, before, after));
   if (before.enis !== after.enis) news.push(...eniNews(before, after));
-  if (event.kind === "answered") news.push(...addressNews(event, before));
+  if (event.kind === "answered") {
+    news.push(...addressNews(event, before));
+    const isLook = event.answer.kind === "survey" ||
+      event.answer.kind === "describe";
+    if (isLook) news.push(...lostAddresses(before, after));
+  }
   if (before.rests !== after.rests) {
     for (const [vSwitchId, rest] of after.rests) {
       if (before.rests.get(vSwitchId) === rest) continue;
@@ -97,13 +102,49 @@ function changeOf(old: PooledEni | undefined, eni: PooledEni): PoolNews[] {
       news.push({ kind: "eniLeaving", eniId });
     }
   }
-  const ips: Ip[] = [];
-  for (const [ip, slot] of slots) {
-    if (slot.kind === "quarantined" && old?.slots.get(ip) !== slot) {
-      ips.push(ip);
-    }
+  if (old !== undefined) news.push(...driftNews(old, eni, eniId));
+  return news;
+}
+
+/** What somebody else did to a card, and what is proven since. */
+function driftNews(
+  old: PooledEni,
+  eni: PooledEni,
+  eniId: string,
+): PoolNews[] {
+  if (old.slots === eni.slots) return [];
+  const news: PoolNews[] = [];
+  const suspect: Ip[] = [];
+  const free: Ip[] = [];
+  for (const [ip, slot] of eni.slots) {
+    const was = old.slots.get(ip);
+    if (was === slot) continue;
+    if (slot.kind === "quarantined") suspect.push(ip);
+    if (slot.kind === "idle" && was?.kind === "quarantined") free.push(ip);
+    if (slot.kind !== "leased" || was?.kind !== "leased") continue;
+    if ((slot.lostMs === undefined) === (was.lostMs === undefined)) continue;
+    const kind = slot.lostMs === undefined ? "leaseFound" : "leaseLost";
+    news.push({ kind, ownerKey: slot.ownerKey, ip, eniId });
   }
-  if (ips.length > 0) news.push({ kind: "quarantined", eniId, ips });
+  if (suspect.length > 0) {
+    news.push({ kind: "quarantined", eniId, ips: suspect });
+  }
+  if (free.length > 0) news.push({ kind: "proven", eniId, ips: free });
+  return news;
+}
+
+/** Addresses that a look showed to be gone, and that we didn't give back. */
+function lostAddresses(before: PoolState, after: PoolState): PoolNews[] {
+  const news: PoolNews[] = [];
+  for (const [key, eni] of after.enis) {
+    const old = before.enis.get(key);
+    if (old === undefined || old.slots === eni.slots) continue;
+    const ips = [...old.slots].filter(([ip, slot]) =>
+      slot.kind !== "unassigning" && !eni.slots.has(ip)
+    ).map(([ip]) => ip);
+    if (ips.length === 0 || eni.card === undefined) continue;
+    news.push({ kind: "addressesLost", eniId: eni.card.id, ips });
+  }
   return news;
 }
 

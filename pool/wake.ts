@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { provableFromMs } from "./drift.ts";
 import { GATHER_MS, JOINING_MS } from "./limits.ts";
 import type { PoolState } from "./state.ts";
 
@@ -23,8 +24,10 @@ export function wakeMs(state: PoolState, nowMs: number): number | undefined {
     at(eni.notBeforeMs);
     at(eni.assignFromMs);
     if (eni.phase === "preparing") at(eni.sinceMs + JOINING_MS);
+    at(eni.sight.lookFromMs);
     for (const slot of eni.slots.values()) {
       if (slot.kind === "cooling") at(slot.untilMs);
+      else at(provableFromMs(slot));
     }
   }
   for (const gate of state.gates.values()) at(gate.notBeforeMs);
@@ -33,6 +36,8 @@ export function wakeMs(state: PoolState, nowMs: number): number | undefined {
     at(claim.atMs + GATHER_MS);
     break; // the oldest decides for all
   }
+  at(state.proveFromMs);
+  if (state.enis.size > 0) at(state.surveyFromMs);
   at(state.full?.untilMs);
   return next === Infinity ? undefined : next;
 }

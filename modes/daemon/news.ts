@@ -48,6 +48,11 @@ export function tell(log: Log, news: PoolNews): void {
         "an ENI has addresses that weren't asked for: they are not given out",
         { eni: news.eniId, ip: news.ips },
       );
+    case "leaseLost":
+    case "leaseFound":
+    case "addressesLost":
+    case "proven":
+      return tellOfDrift(log, news);
     case "callFailed":
       return log.warning("a cloud call failed", {
         cloud: news.problem,
@@ -69,8 +74,40 @@ type Rest = Exclude<PoolNews, {
     | "assigned"
     | "unassigned"
     | "quarantined"
-    | "callFailed";
+    | "callFailed"
+    | Drift["kind"];
 }>;
+
+type Drift = Extract<PoolNews, {
+  kind: "leaseLost" | "leaseFound" | "addressesLost" | "proven";
+}>;
+
+function tellOfDrift(log: Log, news: Drift): void {
+  switch (news.kind) {
+    case "leaseLost":
+      return log.error("the cloud has taken a pod's address away", {
+        owner: news.ownerKey,
+        ip: news.ip,
+        eni: news.eniId,
+      });
+    case "leaseFound":
+      return log.info("the cloud has a pod's address again", {
+        owner: news.ownerKey,
+        ip: news.ip,
+        eni: news.eniId,
+      });
+    case "addressesLost":
+      return log.warning("an ENI lost addresses behind our back", {
+        eni: news.eniId,
+        ip: news.ips,
+      });
+    case "proven":
+      return log.info("nothing uses these addresses: they are free", {
+        eni: news.eniId,
+        ip: news.ips,
+      });
+  }
+}
 
 function tellOfClaims(log: Log, news: Rest): void {
   switch (news.kind) {

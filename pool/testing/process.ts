@@ -116,6 +116,8 @@ export class Process implements Outside {
       prepare: (eni: HostEni, signal) =>
         around(() => host.prepare(eni, signal)),
       retire: (eni: HostEni, signal) => around(() => host.retire(eni, signal)),
+      speaksFor: (ip, signal) =>
+        this.#waitHost(async () => await host.speaksFor?.(ip, signal) ?? true),
     };
   }
 

@@ -39,6 +39,8 @@ export class MemoryHost implements PoolHost {
   readonly prepared: Set<string> = new Set();
   /** How often. */
   prepareCount: number = 0;
+  /** Addresses that something on the host uses. */
+  readonly spoken: Set<string> = new Set();
   /** Thrown by `prepare` when set. */
   failure: Error | undefined;
 
@@ -54,6 +56,11 @@ export class MemoryHost implements PoolHost {
   retire(eni: HostEni): Promise<void> {
     this.prepared.delete(eni.id);
     return Promise.resolve();
+  }
+
+  /** {@inheritDoc PoolHost.speaksFor} */
+  speaksFor(ip: string): Promise<boolean> {
+    return Promise.resolve(this.spoken.has(ip));
   }
 }
 

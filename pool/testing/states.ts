@@ -7,6 +7,7 @@ import fc from "fast-check";
 import type { Ip } from "../../netns/ip.ts";
 import { type PoolLimits, poolLimits } from "../limits.ts";
 import {
+  CLEAR,
   emptyState,
   type EniPhase,
   type Lease,
@@ -45,6 +46,7 @@ export function poolOf(
   return {
     ...emptyState(),
     surveyedMs: NOW_MS,
+    surveyFromMs: NOW_MS + 40_000,
     enis: new Map(enis.map((eni) => [eni.key, eni])),
     leases: new Map(leases.map((lease) => [lease.ownerKey, lease])),
     ...more,
@@ -96,6 +98,7 @@ export function eniWith(
     failureCount: 0,
     problem: undefined,
     missingSinceMs: undefined,
+    sight: CLEAR,
     changedAtCall: 0,
     ...more,
   };
