@@ -291,7 +291,9 @@ Deno.test("terway daemon outlives a cloud that times out or answers garbage", as
   for (const fault of [FAULTS.garbage, FAULTS.lost, FAULTS.internal]) {
     cloud.faults.add(fault, { action: "CreateNetworkInterface" });
   }
-  cloud.faults.add(FAULTS.lost, { action: "AttachNetworkInterface" });
+  for (const fault of [FAULTS.lost, FAULTS.timeout]) {
+    cloud.faults.add(fault, { action: "AttachNetworkInterface" });
+  }
   await caller.ok("ADD", sandbox.env);
   const secondaries = cloud.dump().enis.filter((eni) =>
     eni.type === "Secondary"
