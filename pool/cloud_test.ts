@@ -12,7 +12,7 @@ import {
   assertNotEquals,
   assertRejects,
 } from "@std/assert";
-import { contains } from "../netns/ip.ts";
+import { contains, type Ip } from "../netns/ip.ts";
 import {
   type Cloud,
   CloudError,
@@ -41,8 +41,29 @@ export interface CloudOnTrial {
   readonly instanceType: string;
   /** Waits until no card is on its way to another state. */
   settled(): Promise<void>;
+  /** Changes the cloud as somebody else would. */
+  readonly behind: Behind;
   /** Stops whatever runs. */
   close(): Promise<void>;
+}
+
+/** What somebody else does to a cloud; done when it resolves. */
+export interface Behind {
+  /** Detaches a card. */
+  detachEni(eniId: string): Promise<void>;
+  /** Deletes a card, attached or not. */
+  deleteEni(eniId: string): Promise<void>;
+  /** Adds addresses to a card and gives them. */
+  assignIps(eniId: string, count: number): Promise<readonly Ip[]>;
+  /** Takes addresses from a card. */
+  unassignIps(eniId: string, ips: readonly Ip[]): Promise<void>;
+  /** Sets all tags of a card. */
+  setTags(
+    eniId: string,
+    tags: Readonly<Record<string, string>>,
+  ): Promise<void>;
+  /** Takes addresses of a vSwitch until so many are left. */
+  occupy(vSwitchId: string, leftCount: number): Promise<void>;
 }
 
 /** One case. */
@@ -226,6 +247,57 @@ const CASES: Readonly<Record<string, Case>> = {
     const seen = await cloud.describeVSwitches(asked, soon());
     assertEquals(seen.map(({ id }) => id), [farVSwitchId, vSwitchId]);
     await refuses(create(trial, { vSwitchId: "vsw-nowhere" }), "notFound");
+  },
+  "what somebody else did to a card is seen": async (trial) => {
+    const { cloud, behind, instanceId } = trial;
+    const eniId = await attached(trial);
+    const [own = ""] = await cloud.assignIps(
+      { eniId, count: 1, token: "own" },
+      soon(),
+    );
+    const [theirs = ""] = await behind.assignIps(eniId, 1);
+    await behind.unassignIps(eniId, [own]);
+    await behind.setTags(eniId, { owner: "else" });
+    const seen = await see(trial, eniId);
+    assert(seen?.ips.includes(theirs) && !seen.ips.includes(own));
+    assertEquals(seen?.tags, { owner: "else" });
+    await behind.detachEni(eniId);
+    assertEquals((await see(trial, eniId))?.status, "Available");
+    assertEquals((await see(trial, eniId))?.instanceId, undefined);
+    await behind.deleteEni(eniId);
+    assertEquals(await see(trial, eniId), undefined);
+    await cloud.detachEni({ eniId, instanceId }, soon());
+    await cloud.deleteEni(eniId, soon());
+  },
+  "a vSwitch that others emptied gives nothing, and says so": async (
+    trial,
+  ) => {
+    const { cloud, behind, vSwitchId } = trial;
+    const eniId = await attached(trial);
+    await behind.occupy(vSwitchId, 0);
+    assertEquals(await left(trial, vSwitchId), 0);
+    await refuses(create(trial, {}), "exhausted");
+    const call = { eniId, count: 1, token: "one" };
+    await refuses(cloud.assignIps(call, soon()), "exhausted");
+  },
+  "a refusal carries what support asks for": async (trial) => {
+    const { cloud, securityGroupId } = trial;
+    const calls: readonly (() => Promise<unknown>)[] = [
+      () => cloud.describeInstance("i-nowhere", soon()),
+      () => cloud.describeLimits("ecs.x.none", soon()),
+      () => create(trial, { vSwitchId: "vsw-nowhere" }),
+      () =>
+        create(trial, {
+          securityGroupIds: Array.from({ length: 6 }, () => securityGroupId),
+        }),
+    ];
+    for (const call of calls) {
+      const error = await assertRejects(call);
+      assertInstanceOf(error, CloudError);
+      assertNotEquals(error.requestId, "", error.message);
+      assertNotEquals(error.httpStatus, 0);
+      assert(error.message.startsWith(`${error.api}: `), error.message);
+    }
   },
   "a call whose signal has ended throws the signal's reason": async (trial) => {
     const reason = new DOMException("enough", "AbortError");

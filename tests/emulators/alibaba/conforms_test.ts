@@ -1,5 +1,6 @@
 /**
- * The pool's cases for both ways to the emulated Alibaba Cloud.
+ * The pool's cases for both ways to the emulated Alibaba Cloud, with keys that
+ * may do exactly what the README's RAM policy says.
  *
  * @module
  */
@@ -11,15 +12,17 @@ import {
 } from "../../../pool/alibaba/credentials.ts";
 import { type CloudOnTrial, conforms } from "../../../pool/cloud_test.ts";
 import { openDirect } from "./direct.ts";
+import { SEED_POLICY } from "./seed_policy.ts";
 import { serveAlibaba } from "./serve.ts";
-import { buildStand } from "./stand.ts";
+import { buildStand, type Stand } from "./stand.ts";
 
 conforms("alibaba, directly", (): Promise<CloudOnTrial> => {
   const stand = buildStand();
+  const key = stand.cloud.keys.add({ allow: SEED_POLICY });
   return Promise.resolve({
     ...stand,
-    cloud: openDirect(stand.cloud),
-    settled: () => stand.cloud.settled(),
+    ...deedsOf(stand),
+    cloud: openDirect(stand.cloud, key),
     close: () => stand.cloud.close(),
   });
 });
@@ -27,20 +30,38 @@ conforms("alibaba, directly", (): Promise<CloudOnTrial> => {
 conforms("alibaba, over HTTP", (): Promise<CloudOnTrial> => {
   const stand = buildStand({ attachMs: 5, detachMs: 5, deleteMs: 5 });
   const front = serveAlibaba(stand.cloud);
+  const key = stand.cloud.keys.add({ allow: SEED_POLICY });
   const transport = new OpenApiTransport({
     region: stand.cloud.model.region,
-    credentials: new CredentialChain([
-      staticSource("the test", stand.cloud.keys.add()),
-    ]),
+    credentials: new CredentialChain([staticSource("the test", key)]),
     endpoints: { ecs: front.endpoint, vpc: front.endpoint, scheme: "HTTP" },
   });
   return Promise.resolve({
     ...stand,
+    ...deedsOf(stand),
     cloud: new AlibabaCloud(transport),
-    settled: () => stand.cloud.settled(),
     async close(): Promise<void> {
       await front.close();
       await stand.cloud.close();
     },
   });
 });
+
+/** What a case does to the cloud besides calling it. */
+function deedsOf(
+  { cloud }: Stand,
+): Pick<CloudOnTrial, "settled" | "behind"> {
+  const { stranger } = cloud;
+  return {
+    settled: () => cloud.settled(),
+    behind: {
+      detachEni: (id) => stranger.detachEni(id),
+      deleteEni: (id) => stranger.deleteEni(id),
+      assignIps: (id, count) => stranger.assignIps(id, count),
+      unassignIps: (id, ips) => stranger.unassignIps(id, ips),
+      setTags: (id, tags) => Promise.resolve(stranger.setTags(id, tags)),
+      occupy: (id, leftCount) =>
+        Promise.resolve(void stranger.occupy(id, leftCount)),
+    },
+  };
+}

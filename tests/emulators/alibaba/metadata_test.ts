@@ -222,3 +222,20 @@ Deno.test("a session that the cloud calls over is fetched anew", async () => {
   await api.close();
   await imds.close();
 });
+
+Deno.test("scripted metadata is staler than by its lag, for a read", () =>
+  served(async (served) => {
+    const { cloud, clock, get, instanceId } = served;
+    const eniId = await make(served);
+    cloud.attach({ eniId, instanceId });
+    await clock.advance(20_000);
+    cloud.script.begin([{ fault: "stale metadata", ms: 15_000, times: 2 }]);
+    const count = async (): Promise<number> =>
+      String(await get("network/interfaces/macs/")).split("\n").length;
+    assertEquals(await get("instance-id"), instanceId); // isn't struck
+    assertEquals(await count(), 2);
+    cloud.detach({ eniId, instanceId });
+    await clock.advance(1_000);
+    assertEquals(await count(), 2); // what was before the detachment
+    assertEquals(await count(), 1);
+  }));

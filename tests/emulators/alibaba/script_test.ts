@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { VirtualClock } from "../virtual_clock.ts";
 import { ask, make } from "./caller.ts";
+import { type Outcome, perform } from "./perform.ts";
 import { FaultScript } from "./script.ts";
 import type { FaultRule } from "./script.ts";
 import { buildStand } from "./stand.ts";
@@ -78,6 +79,43 @@ Deno.test("a script tells what became of it", () => {
   });
   script.clear();
   assertEquals(script.state(), { seed: 9, rules: [] });
+});
+
+/** What comes of a hundred cards under a rough script, answers and records. */
+async function roughRun(seed: number): Promise<string> {
+  const clock = new VirtualClock();
+  const stand = buildStand({ clock, seed });
+  const { cloud } = stand;
+  cloud.script.begin([
+    { fault: "throttle", probability: 0.01 },
+    { fault: "5xx", probability: 0.1 },
+    { fault: "lost", probability: 0.1 },
+    { fault: "timeout", probability: 0.1, done: true },
+    { fault: "denied", after: 20, times: 3 },
+  ], seed);
+  const outcomes: Outcome[] = [];
+  for (let n = 0; n < 100; n++) {
+    outcomes.push(
+      await perform(cloud, {
+        action: "CreateNetworkInterface",
+        version: "2014-05-26",
+        params: {
+          RegionId: "cn-hangzhou",
+          VSwitchId: stand.vSwitchId,
+          SecurityGroupId: stand.securityGroupId,
+        },
+        key: { id: "test", secret: "", allow: ["*"] },
+        host: "test",
+      }),
+    );
+    await clock.advance(5_000);
+  }
+  return JSON.stringify([outcomes, cloud.dump()]);
+}
+
+Deno.test("a run under a script repeats bit for bit", async () => {
+  assertEquals(await roughRun(7), await roughRun(7));
+  assertNotEquals(await roughRun(7), await roughRun(8));
 });
 
 Deno.test("a scripted throttle lasts until the next minute", async () => {

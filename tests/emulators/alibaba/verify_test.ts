@@ -101,6 +101,7 @@ async function callRpc(
     SignatureMethod: "HMAC-SHA1",
     SignatureNonce: flaws.nonce ?? crypto.randomUUID(),
     SignatureType: "",
+    ...(flaws.token === undefined ? {} : { SecurityToken: flaws.token }),
     SignatureVersion: "1.0",
     "Tag.1.Key": "none *of ~these",
     Timestamp: flaws.date ?? "2026-11-21T12:00:00Z",
@@ -267,22 +268,22 @@ Deno.test("a session needs its token, and ends", () =>
     const session = at.cloud.keys.session("terway", NOW, 60_000);
     assert(session?.token !== undefined);
     const { id, secret, token } = session;
-    assertEquals(brief(await callAcs3(at, { id, secret, token })), "200 OK");
-    assertEquals(
-      brief(await callAcs3(at, { id, secret })),
-      "400 MissingSecurityToken",
-    );
-    assertEquals(
-      brief(await callAcs3(at, { id, secret, token: "other" })),
+    const both = async (flaws: Flaws, expected: string): Promise<void> => {
+      assertEquals(brief(await callAcs3(at, flaws)), expected);
+      assertEquals(brief(await callRpc(at, flaws)), expected);
+    };
+    await both({ id, secret, token }, "200 OK");
+    await both({ id, secret }, "400 MissingSecurityToken");
+    await both(
+      { id, secret, token: "other" },
       "400 InvalidSecurityToken.Malformed",
     );
     Object.defineProperty(at.cloud.clock, "nowMs", {
       value: () => NOW + 60_000,
     });
-    assertEquals(
-      brief(await callAcs3(at, { id, secret, token })),
-      "400 InvalidSecurityToken.Expired",
-    );
+    await both({ id, secret, token }, "400 InvalidSecurityToken.Expired");
+    at.cloud.keys.revoke("terway");
+    await both({ id, secret, token }, "404 InvalidAccessKeyId.NotFound");
   }));
 
 Deno.test("a key may do what its rules allow", () =>
