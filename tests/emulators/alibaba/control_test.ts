@@ -10,8 +10,14 @@ interface Controlled extends Stand {
 
 interface Said {
   readonly status: number;
-  // deno-lint-ignore no-explicit-any
-  readonly body: any;
+  /** What any of the answers holds. */
+  readonly body: Partial<CloudDump> & {
+    readonly seed?: number;
+    readonly rules?: readonly unknown[];
+    readonly problem?: string;
+    readonly eniId?: string;
+    readonly ips?: readonly string[];
+  };
 }
 
 async function controlled(
@@ -59,7 +65,7 @@ Deno.test("a script that is none is refused, and says where", () =>
     const rules = [{ fault: "5xx", probability: 2 }];
     const { status, body } = await say("POST", "/_faults", { rules });
     assertEquals(status, 400);
-    assertStringIncludes(body.problem, "probability");
+    assertStringIncludes(body.problem ?? "", "probability");
     assertEquals((await say("POST", "/_faults", [{ falt: "x" }])).status, 400);
     assertEquals((await say("GET", "/_faults")).body.rules, []);
   }));
@@ -72,10 +78,9 @@ Deno.test("paths and methods that don't exist say so", () =>
 
 Deno.test("deeds are done over HTTP, and the state shows them", () =>
   controlled(async ({ say, vSwitchId, smallVSwitchId, instanceId }) => {
-    const state = async (): Promise<CloudDump> =>
-      (await say("GET", "/_state")).body;
+    const state = async () => (await say("GET", "/_state")).body;
     const enis = async () =>
-      (await state()).enis.filter(({ type }) => type !== "Primary");
+      (await state()).enis?.filter(({ type }) => type !== "Primary") ?? [];
 
     const made = await say("POST", "/_act", {
       act: "create eni",
@@ -95,7 +100,7 @@ Deno.test("deeds are done over HTTP, and the state shows them", () =>
     assertEquals(eni?.tags, { who: "else" });
 
     const deeds = [
-      { act: "unassign ips", eniId, ips: [made.body.ips[1]] },
+      { act: "unassign ips", eniId, ips: made.body.ips?.slice(1, 2) },
       { act: "assign ips", eniId, wanted: 2 },
       { act: "set tags", eniId, tags: { a: "b" } },
       { act: "occupy", vSwitchId: smallVSwitchId, leftCount: 1 },
@@ -107,7 +112,7 @@ Deno.test("deeds are done over HTTP, and the state shows them", () =>
     assertEquals((await enis())[0]?.ips.length, 4);
     assertEquals((await enis())[0]?.tags, { a: "b" });
     const left = async () =>
-      (await state()).vSwitches.find(({ id }) => id === smallVSwitchId)
+      (await state()).vSwitches?.find(({ id }) => id === smallVSwitchId)
         ?.availableIpCount;
     assertEquals(await left(), 1);
     await say("POST", "/_act", { act: "vacate", vSwitchId: smallVSwitchId });
@@ -121,5 +126,5 @@ Deno.test("a deed that the cloud can't do is refused with its reason", () =>
     const deed = { act: "delete eni", eniId: "eni-nowhere" };
     const { status, body } = await say("POST", "/_act", deed);
     assertEquals(status, 409);
-    assert(body.problem.startsWith("InvalidEniId.NotFound"));
+    assert(body.problem?.startsWith("InvalidEniId.NotFound"));
   }));
