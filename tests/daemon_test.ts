@@ -283,6 +283,25 @@ Deno.test("terway daemon says why there is no address, and tries on", async () =
   assertEquals(await caller.leases(), []);
 });
 
+Deno.test("terway daemon fills a node exactly, then refuses at once", async () => {
+  await using stage = await openStage({
+    nodeCount: 1,
+    zoneCount: 1,
+    instanceType: "ecs.g6.large", // 2 ENIs of 6 addresses
+  });
+  const caller = new Caller(stage);
+  using pods = new DisposableStack();
+  const ips = new Set<string>();
+  for (const name of ["f1", "f2", "f3", "f4", "f5", "f6"]) {
+    const pod = pods.use(new Sandbox(stage, name));
+    ips.add(ipOf(await caller.ok("ADD", pod.env)));
+  }
+  assertEquals(ips.size, 6);
+  using more = new Sandbox(stage, "f7");
+  await caller.refused("ADD", more.env, { code: 11, includes: ["6 of 6"] });
+  assertEquals((await caller.leases()).length, 6);
+});
+
 Deno.test("terway daemon outlives a cloud that times out or answers garbage", async () => {
   await using stage = await openStage({ nodeCount: 1, zoneCount: 1 });
   const caller = new Caller(stage);
