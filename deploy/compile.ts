@@ -68,9 +68,10 @@ async function bundleAll(): Promise<readonly string[]> {
     entry,
   }));
   if (await exists(ROOT + WORKER.entry)) bundles.push(WORKER);
-  const paths = await Promise.all(bundles.map((each) => bundle(each)));
+  // Alone, as the first bundle of a machine fetches the bundler, and two at
+  // once get in each other's way there.
   await bundleMain(bundles);
-  return paths;
+  return await Promise.all(bundles.map((each) => bundle(each)));
 }
 
 /** main.ts stays what it is, but imports bundles. */
