@@ -123,7 +123,7 @@ const JITTER_MS = 5 * 60_000;
 /** Callers wait for new credentials when those at hand end this soon. */
 const URGENT_MS = 60_000;
 
-/** How soon a renewal is tried again that failed or brought nothing new. */
+/** How soon, at most, is asked again after a failure or nothing new. */
 const RETRY_MS = 60_000;
 
 /** One fetch serves many callers, and so has a deadline of its own. */
@@ -228,9 +228,15 @@ export class CredentialChain {
       return found;
     } catch (error) {
       this.#problem = error instanceof Error ? error.message : "unknown";
-      this.#renewAtMs = this.#nowMs() + RETRY_MS;
+      this.#renewAtMs = this.#nowMs() + this.#retryMs(this.#current);
       throw error;
     }
+  }
+
+  /** How soon to ask again: sooner the less time what is at hand has left. */
+  #retryMs(held: Credentials | undefined): number {
+    const leftMs = (held?.expiresAtMs ?? Infinity) - this.#nowMs();
+    return Math.min(RETRY_MS, Math.max(0, leftMs / 2));
   }
 
   async #load(signal: AbortSignal): Promise<Credentials> {
@@ -245,7 +251,7 @@ export class CredentialChain {
       const endMs = (found.expiresAtMs ?? Infinity) - earlyMs;
       this.#renewAtMs = Math.min(
         nowMs + rereadMs,
-        Math.max(endMs, nowMs + RETRY_MS),
+        Math.max(endMs, nowMs + this.#retryMs(found)),
       );
       // Clients are bound to credentials: the same ones stay the same object.
       return this.#current = same(this.#current, found) ?? found;

@@ -190,6 +190,12 @@ Deno.test("CredentialChain keeps a session that still lasts when there is no new
   });
   time.nowMs = HOUR_MS - 30_000;
   assertEquals(await key(), "STS.1");
+  time.nowMs += 14_999;
+  await key();
+  assertEquals(role.loadCount, 3);
+  time.nowMs++; // half of what was left: the less there is, the sooner
+  await key();
+  assertEquals(role.loadCount, 4);
   time.nowMs = HOUR_MS;
   await assertRejects(key, Error, "no metadata");
   role.isBroken = false;

@@ -19,6 +19,7 @@
  */
 import type { Ip } from "../../../netns/ip.ts";
 import { type Clock, systemClock } from "../../../pool/clock.ts";
+import { SESSION_MS } from "./access_keys.ts";
 import * as enis from "./enis.ts";
 import { instanceOf, vSwitchOf } from "./eni_rules.ts";
 import type { Fabric, FabricEni } from "./fabric.ts";
@@ -55,6 +56,8 @@ export interface CloudOptions {
   readonly eniQuota?: number;
   /** How long a route is `Pending`, in milliseconds. @default {0} */
   readonly routeMs?: number;
+  /** How long a role's session in metadata lasts. @default {SESSION_MS} */
+  readonly sessionMs?: number;
   /** Calls a minute by action, over the service's; see `throttle.ts`. */
   readonly callsPerMinute?: Readonly<Record<string, number>>;
 }
@@ -80,6 +83,8 @@ export class EmulatedCloud extends CloudRecords {
   readonly tokens: TokenMemory = new TokenMemory();
   /** How long every call takes, in milliseconds. */
   readonly replyMs: number;
+  /** How long a role's session in metadata lasts, in milliseconds. */
+  readonly sessionMs: number;
   /** What moves the packets; without it there are records only. */
   fabric?: Fabric;
   /** Asked for a fault before each call; by default queue, then script. */
@@ -105,6 +110,7 @@ export class EmulatedCloud extends CloudRecords {
       eniQuota: options.eniQuota ?? Infinity,
     });
     this.replyMs = options.replyMs ?? 0;
+    this.sessionMs = options.sessionMs ?? SESSION_MS;
     this.throttle = new Throttle(options.callsPerMinute);
     this.oidc = new OidcTrust(this.keys);
     this.#delays = {

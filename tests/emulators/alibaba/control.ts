@@ -49,7 +49,7 @@ const script = z.union([
   z.strictObject({ seed: z.int().default(1), rules: z.array(rule) }),
 ]);
 
-/** Whether a path is the emulator's own. */
+/** How the emulator's own paths begin. */
 const OWN = "/_";
 
 /**

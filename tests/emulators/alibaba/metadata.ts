@@ -170,7 +170,7 @@ function readRole(role: string, { cloud, instance }: View): Entry {
   if (role === "") return instance.ramRole;
   if (role !== instance.ramRole) return undefined;
   const nowMs = cloud.clock.nowMs();
-  const session = cloud.keys.session(role, nowMs);
+  const session = cloud.keys.session(role, nowMs, cloud.sessionMs);
   if (session?.expiresAtMs === undefined) return undefined;
   return JSON.stringify({
     AccessKeyId: session.id,

@@ -239,3 +239,33 @@ Deno.test("scripted metadata is staler than by its lag, for a read", () =>
     assertEquals(await count(), 2); // what was before the detachment
     assertEquals(await count(), 1);
   }));
+
+Deno.test("sessions that end are renewed before anybody is refused", async () => {
+  // Metadata tells ends in whole seconds: shorter sessions couldn't be told.
+  const stand = buildStand({ sessionMs: 1_500 });
+  const { cloud } = stand;
+  cloud.keys.addRole("terway");
+  const { id: instanceId } = cloud.addInstance({
+    type: "ecs.g7.large",
+    vSwitchId: stand.vSwitchId,
+    ramRole: "terway",
+  });
+  const fronts = [serveAlibaba(cloud), serveMetadata(cloud, { instanceId })];
+  const [api, metadata] = fronts;
+  const env: Readonly<Record<string, string | undefined>> = {
+    ALIBABA_CLOUD_IMDS_ENDPOINT: metadata?.endpoint,
+    ALICLOUD_CLIENT_SCHEME: "HTTP",
+    ECS_ENDPOINT: api?.endpoint,
+  };
+  const config = { name: "alibaba", secretFolder: "/nowhere" } as const;
+  const opened = await openCloud(config, (name) => env[name], soon());
+  const ends = new Set<number | undefined>();
+  for (let n = 0; n < 60; n++) {
+    await opened.cloud.describeEnis({ instanceId }, soon());
+    ends.add(opened.credentialStatus()?.expiresAtMs);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  assert(ends.size > 1, "one session can't have lasted");
+  for (const front of fronts) await front.close();
+  await cloud.close();
+});
