@@ -1,0 +1,80 @@
+/**
+ * What this version makes of the keys that it knows: which have no effect any
+ * more, which say something that isn't built yet and are refused, and which
+ * nothing reads yet and are warned of.
+ *
+ * Who builds or wires one of them takes its line away here.
+ *
+ * @module
+ */
+import type { ConfTree } from "./eni_conf_text.ts";
+
+/** Keys that older versions knew: of no effect, with a warning. */
+export const LEGACY: ReadonlySet<string> = new Set([
+  "eni_cap_policy",
+  "enable_eip_pool",
+  "enable_eip_migrate",
+  "allow_eip_rob",
+  "wait_trunk_eni",
+]);
+
+/** By key, the values that ask for what isn't built: an error. */
+const UNBUILT: ReadonlyMap<string, (value: unknown) => boolean> = new Map([
+  ["ip_stack", (value) => value === "dual" || value === "ipv6"],
+  ["ipam_type", (value) => value === "crd" || value === "preferCRD"],
+  ["enable_eni_trunking", (value) => value === true],
+  ["enable_erdma", (value) => value === true],
+  ["enable_ip_prefix", (value) => value === true],
+  ["ipv4_prefix_count", isSome],
+  ["ipv6_prefix_count", isSome],
+  ["extra_routes", (value) => Array.isArray(value) && value.length > 0],
+]);
+
+/** Keys that are checked and that nothing reads yet: a warning. */
+export const UNREAD: ReadonlySet<string> = new Set([
+  "credential_path",
+  "resource_group_id",
+  "vswitch_selection_policy",
+  "eni_tags",
+  "eni_tag_filter",
+  "eni_tag_block_list",
+  "prefix",
+  "hot_plug",
+  "min_eni",
+  "max_eni",
+  "eni_cap_ratio",
+  "eni_cap_shift",
+  "eni_selection_policy",
+  "idle_ip_reclaim_after",
+  "idle_ip_reclaim_interval",
+  "idle_ip_reclaim_batch_size",
+  "idle_ip_reclaim_jitter_factor",
+  "ip_warm_up_size",
+  "ip_pool_sync_period",
+  "custom_stateful_workload_kinds",
+  "enable_patch_pod_ips",
+  "disable_device_plugin",
+  "kube_client_qps",
+  "kube_client_burst",
+  "rate_limit",
+  "backoff_override",
+]);
+
+/** The names of the keys that can ask for what isn't built. */
+export const UNBUILT_KEYS: ReadonlySet<string> = new Set(UNBUILT.keys());
+
+/**
+ * Finds what isn't built.
+ *
+ * @param tree Known keys, values as they were written.
+ * @returns The keys that ask for it.
+ */
+export function findUnbuilt(tree: ConfTree): readonly string[] {
+  return Object.entries(tree)
+    .filter(([key, value]) => UNBUILT.get(key)?.(value))
+    .map(([key]) => key);
+}
+
+function isSome(value: unknown): boolean {
+  return typeof value === "number" && value > 0;
+}
