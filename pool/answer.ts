@@ -85,7 +85,9 @@ function moved(
     case "prepare":
       return withEni(state, entered(eni, "ready", now));
     case "retire":
-      return withEni(state, entered(eni, "retired", now));
+      return call.kind === "retire" && call.stays === true
+        ? withoutEni(state, eni)
+        : withEni(state, entered(eni, "retired", now));
     case "detach":
       return withEni(state, entered(eni, "detaching", soon));
     case "delete":

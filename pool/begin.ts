@@ -163,6 +163,7 @@ function newEni(
 ): PooledEni {
   return {
     key: call.eniKey,
+    isAdopted: false,
     phase: "creating",
     sinceMs: nowMs,
     intent: call.intent,

@@ -76,6 +76,20 @@ export interface PoolConfig {
   readonly primaryMac: string;
   /** Of new cards, 1 to 5. */
   readonly securityGroupIds: readonly string[];
+  /** Of new cards, beside those by which we know them. */
+  readonly eniTags?: Readonly<Record<string, string>>;
+  /** Others' cards on this instance that pods may use; none unless told. */
+  readonly adopt?: {
+    /** Those that bear all of these tags; none when there are no tags. */
+    readonly tags?: Readonly<Record<string, string>>;
+    /** Those with one of these MACs; in lower case, with colons. */
+    readonly macs?: readonly string[];
+  };
+  /** A card that bears one of these tags is never used, ours included. */
+  readonly blockTags?: readonly {
+    readonly key: string;
+    readonly value: string;
+  }[];
 }
 
 /** All that a keeper works with; time, chance and tokens included. */
@@ -104,6 +118,8 @@ export interface KeeperOptions {
 export interface EniStatus {
   /** Its name in the pool: the token that made it. */
   readonly key: string;
+  /** Whether somebody else made it. */
+  readonly isAdopted: boolean;
   /** The cloud's id, once it exists. */
   readonly id: string | undefined;
   /** Its MAC, once it exists. */

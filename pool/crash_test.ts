@@ -13,13 +13,18 @@ async function runUntil(place: Place, lineCount: number): Promise<string[]> {
     stderr: "inherit",
   }).spawn();
   let text = "";
+  let isKilled = false;
+  const kill = () => {
+    if (!isKilled) child.kill("SIGKILL");
+    isKilled = true;
+  };
   for await (
     const part of child.stdout.pipeThrough(new TextDecoderStream())
   ) {
     text += part;
-    if (text.split("\n").length > lineCount) break;
+    // What it says after this is read too: it may release before it dies.
+    if (text.split("\n").length > lineCount) kill();
   }
-  child.kill("SIGKILL");
   await child.status;
   return text.split("\n").slice(0, -1);
 }

@@ -64,7 +64,9 @@ export function reconciled(
   }
   const all = new Map(slots);
   for (const ip of fresh) all.set(ip, { kind: "quarantined", sinceMs: nowMs });
-  return { ...kept, slots: all };
+  // They can be proven once they are seen again.
+  const sight = { ...kept.sight, lookFromMs: nowMs + MISSING_MS };
+  return { ...kept, slots: all, sight };
 }
 
 function settledSlots(

@@ -8,6 +8,7 @@
  * @module
  */
 import type { Ip } from "../netns/ip.ts";
+import type { Adoptable } from "./adopt.ts";
 import type { CloudErrorKind, Eni } from "./cloud.ts";
 import type { EniIntent, EniKey, Lease, OwnerKey } from "./state.ts";
 
@@ -41,8 +42,14 @@ export type Call =
     readonly kind: "attach" | "detach" | "delete";
     readonly eniKey: EniKey;
   }
-  /** Sets a card up in the kernel, or undoes that: the daemon's part. */
-  | { readonly kind: "prepare" | "retire"; readonly eniKey: EniKey }
+  /** Sets a card up in the kernel: the daemon's part. */
+  | { readonly kind: "prepare"; readonly eniKey: EniKey }
+  /** Undoes that; a card that stays in the cloud leaves the pool with it. */
+  | {
+    readonly kind: "retire";
+    readonly eniKey: EniKey;
+    readonly stays?: boolean;
+  }
   /** Asks the host whether anything there speaks for quarantined addresses. */
   | { readonly kind: "prove"; readonly ips: readonly Ip[] };
 
@@ -88,6 +95,8 @@ export type Answer =
     readonly enis: readonly Eni[];
     /** This node's instance. */
     readonly instanceId: string;
+    /** Of a survey: cards here that are ours, or that we may use. */
+    readonly adoptable?: readonly Adoptable[];
   }
   | { readonly kind: "create"; readonly eni: Eni }
   | { readonly kind: "assign"; readonly ips: readonly Ip[] }

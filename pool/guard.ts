@@ -7,14 +7,20 @@
  *
  * @module
  */
-import type { Ip } from "../netns/ip.ts";
+import type { Cidr, Ip } from "../netns/ip.ts";
+import { standingOf } from "./adopt.ts";
 import type { Clock } from "./clock.ts";
 import { type Cloud, CloudError, type Eni } from "./cloud.ts";
 import type { HostEni, PoolConfig, PoolHost } from "./contract.ts";
 import { invariant } from "./error.ts";
 import type { Answer, OpenCall, Problem } from "./event.ts";
 import { LANE_OF } from "./lanes.ts";
-import { CALL_MS, CALLS_AT_ONCE, HOST_MS } from "./limits.ts";
+import {
+  CALL_MS,
+  CALLS_AT_ONCE,
+  HOST_MS,
+  type VSwitchChoice,
+} from "./limits.ts";
 import { cardOf, eniOf, type PooledEni, type PoolState } from "./state.ts";
 import { eniTags, ownTags } from "./tags.ts";
 
@@ -31,6 +37,8 @@ export interface GuardOptions {
   readonly host: PoolHost;
   /** Who and where this pool is. */
   readonly config: PoolConfig;
+  /** vSwitches whose prefix needn't be asked for. */
+  readonly vSwitches?: readonly VSwitchChoice[];
   /** For deadlines. */
   readonly clock: Clock;
   /** Hears how a call ended; not after the guard was stopped. */
@@ -44,6 +52,7 @@ export class Guard {
     Promise<void>,
     { readonly call: OpenCall; readonly end: AbortController }
   >();
+  readonly #subnetOf = new Map<string, Cidr>();
   #isStopped = false;
 
   /**
@@ -53,6 +62,9 @@ export class Guard {
    */
   constructor(options: GuardOptions) {
     this.#options = options;
+    for (const { id, cidr } of options.vSwitches ?? []) {
+      this.#subnetOf.set(id, cidr);
+    }
   }
 
   /**
@@ -122,10 +134,7 @@ export class Guard {
     const { instanceId } = config;
     switch (call.kind) {
       case "survey":
-        return this.#look("survey", [
-          await cloud.describeEnis({ tags: ownTags(config) }, signal),
-          await cloud.describeEnis({ instanceId }, signal),
-        ]);
+        return await this.#survey(signal);
       case "describe": {
         const cards = call.eniKeys.map((key) => cardOf(eniOf(state, key)));
         const ids = cards.map(({ id }) => id);
@@ -161,10 +170,49 @@ export class Guard {
     }
   }
 
+  async #survey(signal: AbortSignal): Promise<Answer> {
+    const { cloud, config } = this.#options;
+    const { instanceId } = config;
+    const all = this.#look("survey", [
+      await cloud.describeEnis({ tags: ownTags(config) }, signal),
+      await cloud.describeEnis({ instanceId }, signal),
+    ]);
+    const here = all.enis.filter((eni) => eni.instanceId === instanceId);
+    const usable = here.flatMap((eni) => {
+      const standing = standingOf(eni, config);
+      return standing === "foreign" ? [] : [{ eni, standing }];
+    });
+    const subnets = await this.#subnets(usable.map(({ eni }) => eni), signal);
+    const adoptable = usable.flatMap(({ eni, standing }) => {
+      const subnet = subnets.get(eni.vSwitchId);
+      if (subnet === undefined) return [];
+      return [{ eniId: eni.id, isOwn: standing === "own", subnet }];
+    });
+    return { ...all, adoptable };
+  }
+
+  /** Prefixes don't change: each vSwitch is asked for once. */
+  async #subnets(
+    enis: readonly Eni[],
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, Cidr>> {
+    const ids = new Set(enis.map(({ vSwitchId }) => vSwitchId));
+    const unknown = [...ids].filter((id) => !this.#subnetOf.has(id));
+    if (unknown.length > 0) {
+      const { cloud } = this.#options;
+      for (
+        const { id, cidr } of await cloud.describeVSwitches(unknown, signal)
+      ) {
+        this.#subnetOf.set(id, cidr);
+      }
+    }
+    return this.#subnetOf;
+  }
+
   #look(
     kind: "survey" | "describe",
     lists: readonly (readonly Eni[])[],
-  ): Answer {
+  ): Extract<Answer, { kind: "survey" | "describe" }> {
     const { instanceId, primaryMac } = this.#options.config;
     const enis = new Map(lists.flat().map((eni) => [eni.id, eni]));
     for (const [id, eni] of enis) if (eni.mac === primaryMac) enis.delete(id);

@@ -10,7 +10,12 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { PoolError } from "./error.ts";
 import { type JournalLock, lockJournal } from "./journal_lock.ts";
-import { APPLICATION_ID, SCHEMA, SCHEMA_VERSION } from "./journal_schema.ts";
+import {
+  APPLICATION_ID,
+  MIGRATIONS,
+  SCHEMA,
+  SCHEMA_VERSION,
+} from "./journal_schema.ts";
 import { readSnapshot, type Row, writer } from "./journal_rows.ts";
 import type { Change, Snapshot } from "./record.ts";
 
@@ -136,6 +141,7 @@ function openDatabase(path: string, instanceId: string): DatabaseSync {
     if (pragma(database, "user_version") === 0 && isEmpty(database)) {
       begin(database, instanceId);
     }
+    migrate(database);
     check(path, database, instanceId);
     return database;
   } catch (error) {
@@ -151,6 +157,21 @@ function begin(database: DatabaseSync, instanceId: string): void {
   );
   database.prepare("INSERT INTO meta (instance_id) VALUES (?)").run(instanceId);
   database.exec("COMMIT");
+}
+
+/** Brings a journal of an older terway up to this version, step by step. */
+function migrate(database: DatabaseSync): void {
+  if (pragma(database, "application_id") !== APPLICATION_ID) return;
+  for (;;) {
+    const version = Number(pragma(database, "user_version"));
+    const change = MIGRATIONS[version];
+    if (change === undefined) return;
+    database.exec(
+      `BEGIN IMMEDIATE; ${change}; PRAGMA user_version = ${
+        version + 1
+      }; COMMIT`,
+    );
+  }
 }
 
 function check(path: string, database: DatabaseSync, instanceId: string): void {

@@ -24,8 +24,9 @@ export function writer(database: DatabaseSync): (change: Change) => void {
   const dropEni = database.prepare("DELETE FROM eni WHERE key = ?");
   const putEni = database.prepare(
     `INSERT INTO eni (key, phase, since_ms, vswitch_id, subnet, ip_count,
-       security_groups, eni_id, mac, zone, primary_ip, assign_token, assign_count)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       security_groups, eni_id, mac, zone, primary_ip, assign_token, assign_count,
+       adopted)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (key) DO UPDATE SET phase = excluded.phase,
        since_ms = excluded.since_ms, vswitch_id = excluded.vswitch_id,
        subnet = excluded.subnet, ip_count = excluded.ip_count,
@@ -91,6 +92,7 @@ function eniValues(eni: EniRecord): (string | number | null)[] {
     card?.primaryIp ?? null,
     assign?.token ?? null,
     assign?.count ?? null,
+    Number(eni.isAdopted),
   ];
 }
 
@@ -98,6 +100,7 @@ function eniValues(eni: EniRecord): (string | number | null)[] {
 function eniOf(row: Row): EniRecord {
   return {
     key: row.key as string,
+    isAdopted: row.adopted === 1,
     phase: row.phase as EniPhase,
     sinceMs: row.since_ms as number,
     intent: {

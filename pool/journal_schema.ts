@@ -8,7 +8,12 @@
 export const APPLICATION_ID = 0x74657277;
 
 /** Written as `user_version`. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
+
+/** What makes a journal of a version one of the next. */
+export const MIGRATIONS: Readonly<Record<number, string>> = {
+  1: "ALTER TABLE eni ADD COLUMN adopted INTEGER NOT NULL DEFAULT 0 CHECK (adopted IN (0, 1))",
+};
 
 /**
  * The tables. Their checks restate invariants, so that a wrong write fails
@@ -37,6 +42,7 @@ CREATE TABLE eni (
   primary_ip      TEXT,
   assign_token    TEXT,
   assign_count    INTEGER,
+  adopted         INTEGER NOT NULL DEFAULT 0 CHECK (adopted IN (0, 1)),
   CHECK ((eni_id IS NULL) = (phase IN ('creating', 'seeking'))),
   CHECK ((eni_id IS NULL) = (mac IS NULL)),
   CHECK ((eni_id IS NULL) = (zone IS NULL)),

@@ -97,6 +97,7 @@ class PoolKeeper implements Keeper {
       cloud,
       host,
       config,
+      vSwitches: limits.vSwitches,
       clock: this.#clock,
       onEnd: (end) => this.#hear(end),
     });

@@ -67,10 +67,10 @@ export const SURVEY_MIN_MS: number = 40_000;
 
 /**
  * An address that nobody here asked for, or that was lost and came back, isn't
- * used before; longer than {@linkcode COOLING_MS}, since an owner may just have
- * left it.
+ * used before; no less than {@linkcode COOLING_MS}, since an owner may just
+ * have left it.
  */
-export const QUARANTINE_MS: number = 60_000;
+export const QUARANTINE_MS: number = 30_000;
 
 /** Between two questions to the host whether a quarantined address is free. */
 export const PROVE_MS: number = 60_000;
@@ -128,6 +128,25 @@ export interface PoolLimits {
   readonly maxIdle: number;
   /** In order of preference; at least one. */
   readonly vSwitches: readonly VSwitchChoice[];
+  /**
+   * Whether cards may be made, attached, detached and deleted; else only
+   * addresses change, on cards that were there.
+   */
+  readonly hotPlug: boolean;
+}
+
+/** What a node's limits are worked out from. */
+export interface LimitsWish {
+  /** What the type allows. */
+  readonly instance: Pick<InstanceLimits, "eniCount" | "ipv4PerEniCount">;
+  /** In order of preference; at least one. */
+  readonly vSwitches: readonly VSwitchChoice[];
+  /** Fewer idle addresses than this are refilled. @default {0} */
+  readonly minIdle?: number;
+  /** More idle addresses than this are given back. @default {5} */
+  readonly maxIdle?: number;
+  /** Whether cards may come and go. @default {true} */
+  readonly hotPlug?: boolean;
 }
 
 /**
@@ -143,17 +162,11 @@ export interface PoolLimits {
  * });
  * assertEquals(limits.eniCount * limits.addressesPerEni, 30);
  * ```
- * @param wish What the type allows and what the operator wants; `maxIdle` is 5
- * and `minIdle` 0 unless told.
+ * @param wish What the type allows and what the operator wants.
  * @returns The limits.
  * @throws {RangeError} When a number is out of bounds, or min exceeds max.
  */
-export function poolLimits(wish: {
-  instance: Pick<InstanceLimits, "eniCount" | "ipv4PerEniCount">;
-  vSwitches: readonly VSwitchChoice[];
-  minIdle?: number;
-  maxIdle?: number;
-}): PoolLimits {
+export function poolLimits(wish: LimitsWish): PoolLimits {
   const { minIdle = 0, maxIdle = 5, vSwitches } = wish;
   const { eniCount, ipv4PerEniCount } = wish.instance;
   for (const [name, value] of Object.entries({ minIdle, maxIdle })) {
@@ -177,6 +190,7 @@ export function poolLimits(wish: {
     minIdle,
     maxIdle,
     vSwitches,
+    hotPlug: wish.hotPlug ?? true,
   };
 }
 

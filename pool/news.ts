@@ -83,6 +83,15 @@ export type PoolNews =
     readonly eniId: string;
     readonly ips: readonly Ip[];
   }
+  /** A card that the journal didn't know is used from now on. */
+  | {
+    readonly kind: "eniAdopted";
+    readonly eniId: string;
+    readonly mac: string;
+    /** Whether we made it, and its record was lost. */
+    readonly isOwn: boolean;
+    readonly ipCount: number;
+  }
   /** The cloud has lost what an owner leases, as two looks have shown. */
   | {
     readonly kind: "leaseLost";

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { adopted } from "./adopt.ts";
 import { isBusy } from "./begin.ts";
 import { entered, hasLease, isCooling, known, withoutEni } from "./card.ts";
 import type { Eni, EniStatus } from "./cloud.ts";
@@ -27,6 +28,7 @@ import {
 import { INTENT_TAG } from "./tags.ts";
 import {
   type EniPhase,
+  LEAVING,
   type PooledEni,
   type PoolState,
   withEni,
@@ -79,6 +81,8 @@ export function surveyed(state: PoolState, sighting: Sighting): PoolState {
   };
   for (const eni of state.enis.values()) after = look(after, eni, sighting);
   if (call.id < state.goneAtCall) return after;
+  const { enis, instanceId, adoptable = [] } = answer;
+  after = adopted(after, { enis, instanceId, adoptable, nowMs });
   const ours = new Set([...after.enis.values()].map((eni) => eni.card?.id));
   const foreign = answer.enis.filter((eni) =>
     eni.instanceId === answer.instanceId && !ours.has(eni.id) &&
@@ -184,7 +188,9 @@ const PLACES: Readonly<Record<EniStatus, Place>> = {
 };
 
 function moved(eni: PooledEni, seen: Eni, nowMs: number): PooledEni {
-  const phase = nextPhase(eni, seen.status, nowMs);
+  const next = nextPhase(eni, seen.status, nowMs);
+  // What we didn't make, we don't detach or delete.
+  const phase = eni.isAdopted && LEAVING.has(next) ? eni.phase : next;
   if (phase !== eni.phase) return entered(eni, phase, at(nowMs));
   const isPolled = phase === "attaching" || phase === "detaching";
   return isPolled ? { ...eni, notBeforeMs: nowMs + POLL_MS } : eni;

@@ -25,7 +25,7 @@ import type {
   PooledEni,
   PoolState,
 } from "./state.ts";
-import { serves } from "./stock.ts";
+import { isPluggable, serves } from "./stock.ts";
 
 /** A call to begin; the keeper adds tokens and security groups. */
 export type CallWish =
@@ -116,7 +116,9 @@ export function plan(
     calls.push(wish);
   };
   for (const eni of state.enis.values()) {
-    const next = lanes.isFree(eni) ? goOn(state, eni, nowMs) : undefined;
+    const next = lanes.isFree(eni)
+      ? goOn(state, eni, { limits, nowMs })
+      : undefined;
     if (next !== undefined && lanes.isOpen(next.kind)) begin(next);
   }
   const look = looks(state, lanes, nowMs);
@@ -191,29 +193,37 @@ function idleIps(eni: PooledEni): Ip[] {
 function goOn(
   state: PoolState,
   eni: PooledEni,
-  nowMs: number,
+  { limits, nowMs }: { limits: PoolLimits; nowMs: number },
 ): CallWish | undefined {
   const eniKey = eni.key;
+  const stays = !isPluggable(eni, limits);
+  const retire = {
+    kind: "retire",
+    eniKey,
+    ...(stays ? { stays } : {}),
+  } as const;
   const mayGo = state.draining && !hasLease(eni);
   if (eni.missingSinceMs !== undefined) return undefined;
   switch (eni.phase) {
     case "creating":
+      if (stays) return undefined;
       return { kind: "create", eniKey, intent: eni.intent };
     case "created":
+      if (stays) return undefined;
       return { kind: mayGo ? "delete" : "attach", eniKey };
     case "preparing": {
       const isStuck = nowMs - eni.sinceMs >= JOINING_MS && !hasLease(eni) &&
         !isCooling(eni);
-      return { kind: mayGo || isStuck ? "retire" : "prepare", eniKey };
+      return mayGo || isStuck ? retire : { kind: "prepare", eniKey };
     }
     case "ready":
-      return mayGo ? { kind: "retire", eniKey } : repeated(eni);
+      return mayGo ? retire : repeated(eni);
     case "retiring":
-      return { kind: "retire", eniKey };
+      return retire;
     case "retired":
-      return { kind: "detach", eniKey };
+      return stays ? undefined : { kind: "detach", eniKey };
     case "deleting":
-      return { kind: "delete", eniKey };
+      return stays ? undefined : { kind: "delete", eniKey };
     default:
       return undefined;
   }

@@ -26,8 +26,10 @@ import {
 
 /** A card, as it is written. */
 export interface EniRecord {
-  /** The intent's token. */
+  /** Its name in the pool. */
   readonly key: EniKey;
+  /** Whether somebody else made it. */
+  readonly isAdopted: boolean;
   /** Where it was in its life. */
   readonly phase: EniPhase;
   /** Since when. */
@@ -188,9 +190,10 @@ type Writable<T> = {
 };
 
 function eniRecord(eni: PooledEni): EniRecord {
-  const { key, phase, sinceMs, intent, card, assign } = eni;
+  const { key, isAdopted, phase, sinceMs, intent, card, assign } = eni;
   return {
     key,
+    isAdopted,
     phase,
     sinceMs,
     intent,
@@ -264,12 +267,13 @@ function restoreEni(
   slots: ReadonlyMap<Ip, Slot> | undefined,
   nowMs: number,
 ): PooledEni {
-  const { key, intent, card, assign } = record;
+  const { key, isAdopted, intent, card, assign } = record;
   const isGivingBack = [...slots?.values() ?? []].some((slot) =>
     slot.kind === "unassigning"
   );
   return {
     key,
+    isAdopted,
     phase: RESUMED[record.phase],
     // Patience begins anew: the time before tells nothing of this process.
     sinceMs: nowMs,

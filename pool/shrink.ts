@@ -11,7 +11,7 @@ import type { Ip } from "../netns/ip.ts";
 import type { Desk } from "./grow.ts";
 import { ADDRESSES_PER_CALL, type PoolLimits } from "./limits.ts";
 import type { PooledEni, PoolState } from "./state.ts";
-import { serves, stockOf } from "./stock.ts";
+import { isPluggable, serves, stockOf } from "./stock.ts";
 
 /**
  * Adds the calls that give back what is too much. While a pod waits, nothing
@@ -35,6 +35,7 @@ export function shrink(
     .sort((a, b) => a.busy - b.busy);
   for (const { eni, busy } of enis) {
     if (busy > 0 || eni.slots.size > surplus) continue;
+    if (!isPluggable(eni, limits)) continue;
     desk.begin({ kind: "retire", eniKey: eni.key });
     surplus -= eni.slots.size;
   }

@@ -25,7 +25,10 @@ import { invariant } from "./error.ts";
 /** Who holds a lease: network, container id and interface name as one text. */
 export type OwnerKey = string;
 
-/** A card's name in the pool: the token of the intent that made it. */
+/**
+ * A card's name in the pool: the token of the intent that made it, or the
+ * cloud's id of one that was adopted.
+ */
 export type EniKey = string;
 
 /** Where a card is in its life; see this module's drawing. */
@@ -138,10 +141,12 @@ export const CLEAR: Sight = {
   lookFromMs: undefined,
 };
 
-/** A card that we made, or are making. */
+/** A card that we made, are making, or have adopted. */
 export interface PooledEni {
   /** Its name in the pool. */
   readonly key: EniKey;
+  /** Whether somebody else made it: it is never detached or deleted. */
+  readonly isAdopted: boolean;
   /** Where it is in its life. */
   readonly phase: EniPhase;
   /** When that began. */

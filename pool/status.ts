@@ -75,6 +75,7 @@ function eniStatus(eni: PooledEni): EniStatus {
   for (const slot of eni.slots.values()) slots[slot.kind]++;
   return {
     key: eni.key,
+    isAdopted: eni.isAdopted,
     id: eni.card?.id,
     mac: eni.card?.mac,
     phase: eni.phase,

@@ -37,6 +37,17 @@ export function serves(eni: PooledEni): boolean {
 }
 
 /**
+ * Tells whether a card may be attached, detached and deleted.
+ *
+ * @param eni The card.
+ * @param limits The pool's bounds.
+ * @returns False when it isn't ours, or cards here don't come and go.
+ */
+export function isPluggable(eni: PooledEni, limits: PoolLimits): boolean {
+  return limits.hotPlug && !eni.isAdopted;
+}
+
+/**
  * Tells how many more addresses a card may hold.
  *
  * @param eni The card.
@@ -69,6 +80,8 @@ export function stockOf(state: PoolState, limits: PoolLimits): Stock {
   for (const eni of state.enis.values()) {
     const isJoining = JOINING.has(eni.phase);
     const isServing = serves(eni);
+    // A detached card that we may not attach brings nothing, and makes no room.
+    if (eni.phase === "created" && !isPluggable(eni, limits)) continue;
     if (!isJoining && !isServing) {
       sum.leaving += limits.addressesPerEni;
       continue;
@@ -87,5 +100,6 @@ export function stockOf(state: PoolState, limits: PoolLimits): Stock {
     }
   }
   const taken = state.enis.size + state.foreignEniIds.length;
-  return { ...sum, freeEnis: Math.max(0, limits.eniCount - taken) };
+  const freeEnis = limits.hotPlug ? Math.max(0, limits.eniCount - taken) : 0;
+  return { ...sum, freeEnis };
 }

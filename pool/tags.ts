@@ -36,8 +36,8 @@ export function ownTags(
  * @returns The tags.
  */
 export function eniTags(
-  config: Pick<PoolConfig, "clusterId" | "instanceId">,
+  config: Pick<PoolConfig, "clusterId" | "instanceId" | "eniTags">,
   key: EniKey,
 ): Tags {
-  return { ...ownTags(config), [INTENT_TAG]: key };
+  return { ...config.eniTags, ...ownTags(config), [INTENT_TAG]: key };
 }

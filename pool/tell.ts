@@ -81,7 +81,11 @@ function changeOf(old: PooledEni | undefined, eni: PooledEni): PoolNews[] {
   if (card === undefined) return [];
   const eniId = card.id;
   const news: PoolNews[] = [];
-  if (old?.card === undefined) {
+  if (old === undefined) {
+    const { mac } = card;
+    const [isOwn, ipCount] = [!eni.isAdopted, slots.size];
+    news.push({ kind: "eniAdopted", eniId, mac, isOwn, ipCount });
+  } else if (old.card === undefined) {
     const { vSwitchId } = intent;
     const { mac } = card;
     news.push({

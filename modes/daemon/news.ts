@@ -21,6 +21,13 @@ export function tell(log: Log, news: PoolNews): void {
         vswitch: news.vSwitchId,
         ip_count: news.ipCount,
       });
+    case "eniAdopted":
+      return log.warning("an ENI is used that the journal didn't know", {
+        eni: news.eniId,
+        mac: news.mac,
+        own: news.isOwn,
+        ip_count: news.ipCount,
+      });
     case "eniReady":
       return log.info("an ENI serves pods", {
         eni: news.eniId,
@@ -68,6 +75,7 @@ export function tell(log: Log, news: PoolNews): void {
 type Rest = Exclude<PoolNews, {
   kind:
     | "eniCreated"
+    | "eniAdopted"
     | "eniReady"
     | "eniLeaving"
     | "eniGone"

@@ -8,11 +8,17 @@ import { openDirect } from "../../tests/emulators/alibaba/direct.ts";
 import type { CloudOptions } from "../../tests/emulators/alibaba/cloud.ts";
 import { buildStand, type Stand } from "../../tests/emulators/alibaba/stand.ts";
 import type { Cloud } from "../cloud.ts";
-import type { ClaimWish, HostEni, Keeper, PoolHost } from "../contract.ts";
+import type {
+  ClaimWish,
+  HostEni,
+  Keeper,
+  PoolConfig,
+  PoolHost,
+} from "../contract.ts";
 import type { CallKind } from "../event.ts";
 import { type Journal, openJournal } from "../journal.ts";
 import { openKeeper } from "../keeper.ts";
-import { type PoolLimits, poolLimits } from "../limits.ts";
+import { type LimitsWish, type PoolLimits, poolLimits } from "../limits.ts";
 import type { PoolNews } from "../news.ts";
 import type { Lease, OwnerKey } from "../state.ts";
 import { SimClock } from "./sim_clock.ts";
@@ -29,6 +35,10 @@ export interface RigOptions {
   readonly eniCount?: number;
   /** @default {6} */
   readonly addressesPerEni?: number;
+  /** More of what {@linkcode poolLimits} takes. */
+  readonly limits?: Partial<LimitsWish>;
+  /** More of what the pool is told. */
+  readonly config?: Partial<PoolConfig>;
   /** Names of the stand's vSwitches. @default {["vSwitchId"]} */
   readonly vSwitches?: readonly ("vSwitchId" | "smallVSwitchId")[];
 }
@@ -84,6 +94,7 @@ export class Rig {
   readonly journal: Journal;
   /** The keeper at work. */
   keeper: Keeper;
+  readonly #config: Partial<PoolConfig>;
   #tokens = 0;
 
   /**
@@ -115,7 +126,9 @@ export class Rig {
       })),
       minIdle: options.minIdle ?? 0,
       maxIdle: options.maxIdle ?? 5,
+      ...options.limits,
     });
+    this.#config = options.config ?? {};
     const { instanceId } = this.stand;
     this.journal = openJournal(":memory:", { instanceId });
     this.keeper = this.open();
@@ -137,6 +150,7 @@ export class Rig {
         clusterId: "c1",
         primaryMac: this.primaryMac,
         securityGroupIds: [securityGroupId],
+        ...this.#config,
       },
       limits: this.limits,
       host: this.host,

@@ -70,6 +70,7 @@ export function eniWith(
   const isMade = more.phase !== "creating" && more.phase !== "seeking";
   return {
     key,
+    isAdopted: false,
     phase: "ready",
     sinceMs: NOW_MS - 1_000,
     intent: {
