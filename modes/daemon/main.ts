@@ -188,7 +188,7 @@ function operatorCommands(
           region: node.instance.region,
           zone: node.instance.zone,
           primaryIp: node.instance.primaryIp,
-          credentials: node.credentialSource,
+          credentials: node.credentials(),
         },
         memory: { rssBytes: Deno.memoryUsage().rss },
         pool: keeper.status(),

@@ -6,7 +6,11 @@
  */
 import { CloudError } from "../../pool/cloud.ts";
 import type { Cloud, Instance, InstanceLimits } from "../../pool/cloud.ts";
-import { openCloud, type OpenedCloud } from "../../pool/clouds.ts";
+import {
+  type CredentialStatus,
+  openCloud,
+  type OpenedCloud,
+} from "../../pool/clouds.ts";
 import type { VSwitchChoice } from "../../pool/limits.ts";
 import { errorFields, type Log } from "../log.ts";
 import type { DaemonConfig } from "./config.ts";
@@ -23,8 +27,8 @@ export interface NodeFacts {
   readonly vSwitches: readonly VSwitchChoice[];
   /** Of new ENIs. */
   readonly securityGroupIds: readonly string[];
-  /** Where the credentials come from; no secret. */
-  readonly credentialSource: string;
+  /** Tells where the credentials come from, and whether they hold. */
+  readonly credentials: () => CredentialStatus | undefined;
 }
 
 /** One question to metadata or cloud may take this long. */
@@ -74,26 +78,27 @@ async function ask(config: DaemonConfig): Promise<NodeFacts> {
       ...(config.accessKey === undefined
         ? {}
         : { accessKey: config.accessKey }),
+      ...(config.credentialPath === undefined
+        ? {}
+        : { credentialPath: config.credentialPath }),
     },
     (name) => Deno.env.get(name),
     soon(),
   );
   const { cloud } = opened;
   const instance = await opened.identity(soon());
-  const [limits, vSwitches, securityGroupIds, credentialSource] = await Promise
-    .all([
-      cloud.describeLimits(instance.type, soon()),
-      vSwitchesFor(config, instance, { cloud, signal: soon() }),
-      securityGroupsFor(config, instance, { cloud, signal: soon() }),
-      opened.credentialSource(soon()),
-    ]);
+  const [limits, vSwitches, securityGroupIds] = await Promise.all([
+    cloud.describeLimits(instance.type, soon()),
+    vSwitchesFor(config, instance, { cloud, signal: soon() }),
+    securityGroupsFor(config, instance, { cloud, signal: soon() }),
+  ]);
   return {
     cloud,
     instance,
     limits,
     vSwitches,
     securityGroupIds,
-    credentialSource,
+    credentials: () => opened.credentialStatus(),
   };
 }
 

@@ -19,7 +19,10 @@ interface DaemonStatus {
     readonly instanceType: string;
     readonly zone: string;
     readonly primaryIp: string;
-    readonly credentials: string;
+    readonly credentials?: {
+      readonly source: string;
+      readonly problem?: string;
+    };
   };
   readonly memory: { readonly rssBytes: number };
   readonly pool: PoolStatus;
@@ -62,9 +65,8 @@ function render({ pid, node, memory, pool, leases }: DaemonStatus): string {
   const { idle, leased, cooling } = pool.slots;
   const lines = [
     `node       ${node.instanceId} (${node.instanceType}, ${node.zone}), ${node.primaryIp}`,
-    `daemon     pid ${pid}, ${
-      mebibytes(memory.rssBytes)
-    } MiB, credentials from ${node.credentials}`,
+    `daemon     pid ${pid}, ${mebibytes(memory.rssBytes)} MiB, ` +
+    credentialsText(node.credentials),
     `pool       ${pool.mode}: ${leased} leased, ${idle} idle, ${cooling} cooling, of ${pool.capacity}`,
     ...pool.enis.map((eni) =>
       `eni        ${eni.id ?? eni.key} ${eni.mac ?? "-"} ${eni.phase} on ` +
@@ -79,6 +81,15 @@ function render({ pid, node, memory, pool, leases }: DaemonStatus): string {
     ),
   ];
   return lines.join("\n") + "\n";
+}
+
+function credentialsText(
+  credentials: DaemonStatus["node"]["credentials"],
+): string {
+  if (credentials === undefined) return "no credentials as yet";
+  const { source, problem } = credentials;
+  return `credentials from ${source}` +
+    (problem === undefined ? "" : ` (${problem})`);
 }
 
 function mebibytes(bytes: number): number {
