@@ -111,6 +111,15 @@ class Caller {
     return leases as { ip: string }[];
   }
 
+  async waitingCount(): Promise<number> {
+    const { pool } = await askDaemon(
+      this.node.socket,
+      "status",
+      AbortSignal.timeout(5_000),
+    );
+    return (pool as { claims: unknown[] }).claims.length;
+  }
+
   kernel(): NamespaceDump {
     using namespace = openNamespace(this.node.netns);
     using routes = openRoutes(namespace);
@@ -310,9 +319,7 @@ Deno.test("terway daemon outlives a cloud that times out or answers garbage", as
   for (const fault of [FAULTS.garbage, FAULTS.lost, FAULTS.internal]) {
     cloud.faults.add(fault, { action: "CreateNetworkInterface" });
   }
-  for (const fault of [FAULTS.lost, FAULTS.timeout]) {
-    cloud.faults.add(fault, { action: "AttachNetworkInterface" });
-  }
+  cloud.faults.add(FAULTS.timeout, { action: "AttachNetworkInterface" });
   await caller.ok("ADD", sandbox.env);
   const secondaries = cloud.dump().enis.filter((eni) =>
     eni.type === "Secondary"
@@ -329,16 +336,26 @@ Deno.test("terway daemon undoes an ADD whose caller dies, waiting or served", as
   const before = caller.kernel();
   await caller.call("ADD", sandbox.env, CONF, AbortSignal.timeout(30))
     .catch(() => {});
-  await caller.until(async () => {
-    const { pool } = await askDaemon(
-      caller.node.socket,
-      "status",
-      AbortSignal.timeout(5_000),
-    );
-    return (pool as { claims: unknown[] }).claims.length === 0;
-  });
+  await caller.until(async () => (await caller.waitingCount()) === 0);
   assertEquals(await caller.leases(), []);
   assertEquals(caller.kernel().rules, before.rules);
+});
+
+Deno.test("terway daemon ends an ADD that waits when its DEL comes", async () => {
+  await using stage = await openStage({ nodeCount: 1, zoneCount: 1 });
+  const caller = new Caller(stage);
+  using sandbox = new Sandbox(stage, "crossed");
+  stage.region.cloud.faults.add(
+    { kind: "slow", ms: 5_000 },
+    { action: "CreateNetworkInterface" },
+  );
+  const adding = caller.call("ADD", sandbox.env);
+  await caller.until(async () => (await caller.waitingCount()) === 1);
+  await caller.ok("DEL", sandbox.env);
+  const { status, document } = await adding;
+  assertEquals([status, JSON.parse(document).code], [1, 11]);
+  assertStringIncludes(document, "crossed");
+  assertEquals(await caller.leases(), []);
 });
 
 Deno.test("terway daemon finds its leases after kill -9, and settles what relays wrote down", async () => {

@@ -46,6 +46,8 @@ export interface Added {
 export class Attacher {
   readonly #parts: AttacherParts;
   readonly #sandboxes = new Sandboxes();
+  /** ADDs that wait or are under way, so that a DEL can end them. */
+  readonly #adding = new Map<string, Set<AbortController>>();
 
   /**
    * Makes one.
@@ -65,11 +67,21 @@ export class Attacher {
    * was begun is undone.
    * @returns What the pod got.
    */
-  add(request: SandboxRequest, signal: AbortSignal): Promise<Added> {
-    return this.#sandboxes.run(
-      request.owner.containerId,
-      () => this.#add(request, signal),
-    );
+  async add(request: SandboxRequest, signal: AbortSignal): Promise<Added> {
+    const { owner } = request;
+    const deleted = new AbortController();
+    const adding = this.#adding.get(ownerKey(owner)) ?? new Set();
+    this.#adding.set(ownerKey(owner), adding.add(deleted));
+    try {
+      const either = AbortSignal.any([signal, deleted.signal]);
+      return await this.#sandboxes.run(
+        owner.containerId,
+        () => this.#add(request, either),
+      );
+    } finally {
+      adding.delete(deleted);
+      if (adding.size === 0) this.#adding.delete(ownerKey(owner));
+    }
   }
 
   /**
@@ -88,11 +100,15 @@ export class Attacher {
 
   /**
    * Takes a pod's network away and its address back. What isn't there is no
-   * error.
+   * error. An ADD of the same owner that came before ends without a result: a
+   * runtime that has given it up must not wait for it.
    *
    * @param owner Whose.
    */
   delete(owner: Owner): Promise<void> {
+    for (const adding of this.#adding.get(ownerKey(owner)) ?? []) {
+      adding.abort(new DOMException("the sandbox was deleted", "AbortError"));
+    }
     return this.#sandboxes.run(
       owner.containerId,
       () => this.#delete(owner),

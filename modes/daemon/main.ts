@@ -158,12 +158,14 @@ async function serveUntilTold(
     log,
   });
   log.info("serving", { socket: options.socket });
-  const tombstones = every(TOMBSTONE_PERIOD_MS, () =>
-    settleTombstones({
-      folder: `${options.stateDir}/tombstones`,
-      attacher,
-      log,
-    }));
+  const folder = `${options.stateDir}/tombstones`;
+  const tombstones = every(
+    TOMBSTONE_PERIOD_MS,
+    () =>
+      settleTombstones({ folder, attacher, log }).catch((error) =>
+        log.error("the tombstones can't be read", errorFields(error))
+      ),
+  );
   try {
     onSignal((signal) => stop.resolve(signal));
     log.info("stopping", { signal: await stop.promise });
@@ -224,7 +226,7 @@ function workerUrl(): URL {
     : new URL("./netlink.js", import.meta.url);
 }
 
-/** Runs `work` at once and then again after each pause, until stopped. */
+/** Runs `work`, which doesn't fail, at once and then again after each pause, until stopped. */
 function every(
   periodMs: number,
   work: () => Promise<unknown>,

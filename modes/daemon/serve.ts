@@ -27,6 +27,9 @@ const REPLY_DEADLINE_MS = 10_000;
  */
 const CONNECTION_LIMIT = 512;
 
+/** After an error of accept(2), which would come again at once. */
+const ACCEPT_PAUSE_MS = 100;
+
 /** What a server works with. */
 export interface ServeOptions {
   /** Where it listens: a path under 108 bytes. Source: unix(7), sun_path. */
@@ -57,28 +60,40 @@ export interface Server {
 export function serve(options: ServeOptions): Server {
   const listener = listen(options.path);
   const open = new Set<Promise<void>>();
-  let freed = Promise.withResolvers<void>();
+  const closed = new AbortController();
   const accepting = (async () => {
-    for await (const conn of listener) {
-      const served = serveOne(conn, options).finally(() => {
-        open.delete(served);
-        freed.resolve();
-      });
+    while (!closed.signal.aborted) {
+      const conn = await accept(listener, { log: options.log, closed });
+      if (conn === undefined) continue;
+      const served = serveOne(conn, options)
+        .finally(() => open.delete(served));
       open.add(served);
-      if (open.size >= CONNECTION_LIMIT) {
-        freed = Promise.withResolvers<void>();
-        await freed.promise;
-      }
+      if (open.size >= CONNECTION_LIMIT) await Promise.race(open);
     }
   })();
   return {
     close: async () => {
+      closed.abort();
       listener.close();
-      freed.resolve();
-      await accepting.catch(() => {});
+      await accepting;
       await Promise.all(open);
     },
   };
+}
+
+/** A daemon that has no descriptor left for a moment must not go deaf. */
+async function accept(
+  listener: Deno.Listener,
+  { log, closed }: { log: Log; closed: AbortController },
+): Promise<Deno.Conn | undefined> {
+  try {
+    return await listener.accept();
+  } catch (error) {
+    if (closed.signal.aborted) return undefined;
+    log.error("a connection can't be accepted", errorFields(error));
+    await new Promise((resolve) => setTimeout(resolve, ACCEPT_PAUSE_MS));
+    return undefined;
+  }
 }
 
 function listen(path: string): Deno.Listener {
