@@ -348,3 +348,27 @@ Deno.test("decodeConfig() warns of a key that nothing reads, unless it changes n
     [],
   );
 });
+
+Deno.test("what is told to have no effect yet is read by no part of the daemon", async () => {
+  const folder = new URL("./", import.meta.url);
+  const texts: string[] = [];
+  for await (const { name } of Deno.readDir(folder)) {
+    if (!/\.ts$/.test(name) || /_test|^(config|eni_conf|reload)/.test(name)) {
+      continue;
+    }
+    texts.push(await Deno.readTextFile(new URL(name, folder)));
+  }
+  const plain = decodeConfig("{}", "x").config;
+  for (const key of UNREAD) {
+    const { good, beside } = CASES[key] ?? {};
+    const text = JSON.stringify({ ...beside, [key]: good });
+    const names = Object.entries(decodeConfig(text, "x").config)
+      .filter(([name, value]) =>
+        JSON.stringify(value) !== JSON.stringify(Reflect.get(plain, name))
+      ).map(([name]) => name);
+    const readers = names.filter((name) =>
+      texts.some((each) => new RegExp(`\\b[cC]onfig\\.${name}\\b`).test(each))
+    );
+    assertEquals(readers, [], `${key} has an effect: take it off UNREAD`);
+  }
+});

@@ -32,7 +32,6 @@ const UNBUILT: ReadonlyMap<string, (value: unknown) => boolean> = new Map([
 
 /** Keys that are checked and that nothing reads yet: a warning. */
 export const UNREAD: ReadonlySet<string> = new Set([
-  "credential_path",
   "resource_group_id",
   "vswitch_selection_policy",
   "eni_tags",
