@@ -79,8 +79,10 @@ export function begun(
   const known = call.kind === "create" && !state.enis.has(call.eniKey)
     ? withEni(state, newEni(call, nowMs))
     : state;
+  const isGiving = call.kind === "unassign" || call.kind === "retire";
   const next: PoolState = {
     ...known,
+    gaveBackMs: isGiving ? nowMs : known.gaveBackMs,
     nextCallId: id + 1,
     calls: withEntry(known.calls, id, open),
   };

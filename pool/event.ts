@@ -15,7 +15,11 @@ import type { EniIntent, EniKey, Lease, OwnerKey } from "./state.ts";
 /** Something that the pool asks of the cloud, or of the host's kernel. */
 export type Call =
   /** Describes all cards of this instance and all that bear our tags. */
-  | { readonly kind: "survey" }
+  | {
+    readonly kind: "survey";
+    /** vSwitches to look at too, when there is a choice of them. */
+    readonly vSwitchIds?: readonly string[];
+  }
   /** Describes cards that are about to change. */
   | { readonly kind: "describe"; readonly eniKeys: readonly EniKey[] }
   /** Makes a card; the key is the token. */
@@ -97,6 +101,11 @@ export type Answer =
     readonly instanceId: string;
     /** Of a survey: cards here that are ours, or that we may use. */
     readonly adoptable?: readonly Adoptable[];
+    /** Of a survey: how many addresses the vSwitches can still give. */
+    readonly available?: readonly {
+      readonly vSwitchId: string;
+      readonly ipCount: number;
+    }[];
   }
   | { readonly kind: "create"; readonly eni: Eni }
   | { readonly kind: "assign"; readonly ips: readonly Ip[] }
@@ -156,6 +165,8 @@ export type PoolEvent =
     readonly nowMs: number;
     readonly chance: number;
   }
+  /** What a warm-up asks for is there: that was the only time. */
+  | { readonly kind: "warmed" }
   /** From here on nothing is leased, and all that we made goes. */
   | { readonly kind: "draining"; readonly nowMs: number };
 

@@ -17,8 +17,8 @@ import {
 } from "./limits.ts";
 import type { CallWish } from "./plan.ts";
 import type { PooledEni, PoolState } from "./state.ts";
-import { JOINING } from "./state.ts";
-import { roomOf, serves, stockOf } from "./stock.ts";
+import { JOINING, LEAVING } from "./state.ts";
+import { inOrder, roomOf, serves, stockOf } from "./stock.ts";
 
 /** What a plan works with. */
 export interface Desk {
@@ -47,8 +47,37 @@ export function shortfall(
   const [oldest] = state.claims.values();
   const isRipe = oldest !== undefined && oldest.atMs + GATHER_MS <= nowMs;
   const waiting = isRipe ? state.claims.size : 0;
-  const { idle, coming } = stockOf(state, limits);
-  return Math.max(0, waiting + limits.minIdle - idle - coming);
+  const { idle, coming, leased, cooling } = stockOf(state, limits);
+  const wanted = waiting + limits.minIdle - idle - coming;
+  if (!isWarming(state, limits)) return Math.max(0, wanted);
+  const held = idle + coming + leased + cooling;
+  return Math.max(0, wanted, limits.warmUpCount - held);
+}
+
+/**
+ * Tells whether the pool is being warmed up: it gets what it should hold at
+ * first, and gives nothing back until then.
+ *
+ * @param state The pool.
+ * @param limits Its bounds.
+ * @returns True from the first start until it was warm once.
+ */
+export function isWarming(state: PoolState, limits: PoolLimits): boolean {
+  return state.isCold && limits.warmUpCount > 0;
+}
+
+/**
+ * Tells whether a pool that is being warmed up has become warm.
+ *
+ * @param state The pool.
+ * @param limits Its bounds.
+ * @returns True when it holds what it should, or all that it can.
+ */
+export function isWarm(state: PoolState, limits: PoolLimits): boolean {
+  if (!isWarming(state, limits)) return false;
+  const { idle, leased, cooling } = stockOf(state, limits);
+  const most = limits.eniCount * limits.addressesPerEni;
+  return idle + leased + cooling >= Math.min(limits.warmUpCount, most);
 }
 
 /**
@@ -73,10 +102,10 @@ export function yieldOf(
  * Chooses where a new card gets its addresses.
  *
  * @param state The pool.
- * @param limits The vSwitches, in order of preference.
+ * @param limits The vSwitches, and by which policy one is chosen.
  * @param nowMs The time.
- * @returns The first that nothing is known against, else the one that gives
- * most; undefined when all rest.
+ * @returns The policy's first that nothing is known against, else the one that
+ * gives most; undefined when all rest.
  */
 export function chooseVSwitch(
   state: PoolState,
@@ -85,7 +114,7 @@ export function chooseVSwitch(
 ): VSwitchChoice | undefined {
   let best: VSwitchChoice | undefined;
   let most = 0;
-  for (const choice of limits.vSwitches) {
+  for (const choice of ranked(state, limits)) {
     const atMost = yieldOf(state, choice.id, nowMs);
     if (atMost > most) [best, most] = [choice, atMost];
   }
@@ -101,10 +130,10 @@ export function chooseVSwitch(
  */
 export function grow(state: PoolState, limits: PoolLimits, desk: Desk): void {
   let wanted = shortfall(state, limits, desk.nowMs);
-  if (wanted === 0) return;
+  if (wanted === 0) return keepMinimum(state, limits, desk);
   const enis = [...state.enis.values()].filter((eni) =>
     serves(eni) || JOINING.has(eni.phase)
-  ).sort((a, b) => b.slots.size - a.slots.size);
+  ).sort((a, b) => inOrder(limits, a.slots.size, b.slots.size));
   for (const eni of enis) {
     const room = Math.min(wanted, usableRoom(state, eni, { limits, desk }));
     const asked = assign(state, eni, { room, desk });
@@ -112,6 +141,38 @@ export function grow(state: PoolState, limits: PoolLimits, desk: Desk): void {
     wanted -= Math.max(room, asked);
   }
   create(state, limits, { wanted, desk });
+}
+
+/** The vSwitches by the operator's policy; data alone decides. */
+function ranked(
+  state: PoolState,
+  limits: PoolLimits,
+): readonly VSwitchChoice[] {
+  const { vSwitches, vSwitchPolicy } = limits;
+  if (vSwitchPolicy === "most") {
+    const left = (id: string) => state.available.get(id) ?? 0;
+    return vSwitches.toSorted((a, b) => left(b.id) - left(a.id));
+  }
+  if (vSwitchPolicy === "ordered") return vSwitches;
+  // Each call turns the wheel on from where the last survey's draw left it.
+  const turn = (state.draw + state.nextCallId * GOLDEN_RATIO) % 1;
+  const first = Math.floor(turn * vSwitches.length);
+  return [...vSwitches.slice(first), ...vSwitches.slice(0, first)];
+}
+
+/** Multiples of it spread evenly. Source: Knuth, TAOCP 6.4, Fibonacci hashing. */
+const GOLDEN_RATIO = 0.6180339887498949;
+
+/** A card with one address for each that is missing to the least number. */
+function keepMinimum(state: PoolState, limits: PoolLimits, desk: Desk): void {
+  let count = 0;
+  for (const { phase } of state.enis.values()) {
+    if (!LEAVING.has(phase)) count++;
+  }
+  const { freeEnis } = stockOf(state, limits);
+  const most = state.full === undefined ? freeEnis : Math.min(freeEnis, 1);
+  const missing = Math.min(limits.minEniCount - count, most);
+  for (let i = 0; i < missing; i++) create(state, limits, { wanted: 1, desk });
 }
 
 /** Room that will be had on a card: at once, or when its present call ended. */

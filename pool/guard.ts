@@ -29,6 +29,8 @@ export type CallEnd =
   | { readonly callId: number; readonly answer: Answer }
   | { readonly callId: number; readonly problem: Problem };
 
+type SurveyAnswer = Extract<Answer, { kind: "survey" | "describe" }>;
+
 /** What a guard works with. */
 export interface GuardOptions {
   /** Lends cards and addresses. */
@@ -134,7 +136,7 @@ export class Guard {
     const { instanceId } = config;
     switch (call.kind) {
       case "survey":
-        return await this.#survey(signal);
+        return await this.#survey(call, signal);
       case "describe": {
         const cards = call.eniKeys.map((key) => cardOf(eniOf(state, key)));
         const ids = cards.map(({ id }) => id);
@@ -170,7 +172,10 @@ export class Guard {
     }
   }
 
-  async #survey(signal: AbortSignal): Promise<Answer> {
+  async #survey(
+    call: Extract<OpenCall, { kind: "survey" }>,
+    signal: AbortSignal,
+  ): Promise<Answer> {
     const { cloud, config } = this.#options;
     const { instanceId } = config;
     const all = this.#look("survey", [
@@ -188,7 +193,8 @@ export class Guard {
       if (subnet === undefined) return [];
       return [{ eniId: eni.id, isOwn: standing === "own", subnet }];
     });
-    return { ...all, adoptable };
+    const available = await countsOf(cloud, call.vSwitchIds ?? [], signal);
+    return { ...all, adoptable, ...(available && { available }) };
   }
 
   /** Prefixes don't change: each vSwitch is asked for once. */
@@ -212,7 +218,7 @@ export class Guard {
   #look(
     kind: "survey" | "describe",
     lists: readonly (readonly Eni[])[],
-  ): Extract<Answer, { kind: "survey" | "describe" }> {
+  ): SurveyAnswer {
     const { instanceId, primaryMac } = this.#options.config;
     const enis = new Map(lists.flat().map((eni) => [eni.id, eni]));
     for (const [id, eni] of enis) if (eni.mac === primaryMac) enis.delete(id);
@@ -261,6 +267,25 @@ async function change(
     case "unassign":
       await cloud.unassignIps({ eniId, ips: call.ips }, signal);
       return { kind: call.kind };
+  }
+}
+
+/** A hint only: whoever may not ask for it has a pool nonetheless. */
+async function countsOf(
+  cloud: Cloud,
+  ids: readonly string[],
+  signal: AbortSignal,
+): Promise<SurveyAnswer["available"]> {
+  if (ids.length === 0) return undefined;
+  try {
+    const seen = await cloud.describeVSwitches(ids, signal);
+    return seen.map(({ id, availableIpCount }) => ({
+      vSwitchId: id,
+      ipCount: availableIpCount,
+    }));
+  } catch (error) {
+    if (error instanceof CloudError) return undefined;
+    throw error;
   }
 }
 

@@ -260,7 +260,7 @@ class PoolKeeper implements Keeper {
     const { limits } = this.#options;
     this.#tell(this.#waiting.of(this.#state, limits, nowMs));
     this.#watchers.meet(this.#state);
-    this.#sleep(wakeMs(this.#state, nowMs));
+    this.#sleep(wakeMs(this.#state, limits, nowMs));
   }
 
   #apply(

@@ -30,7 +30,8 @@ export function claimed(
   if (state.draining) return state;
   if (state.claims.has(ownerKey) || state.leases.has(ownerKey)) return state;
   const claim = { ownerKey, atMs: nowMs };
-  return { ...state, claims: withEntry(state.claims, ownerKey, claim) };
+  const claims = withEntry(state.claims, ownerKey, claim);
+  return { ...state, claims, claimedMs: nowMs };
 }
 
 /**

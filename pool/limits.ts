@@ -133,6 +133,28 @@ export interface PoolLimits {
    * addresses change, on cards that were there.
    */
   readonly hotPlug: boolean;
+  /** As many cards are kept, whatever is idle. */
+  readonly minEniCount: number;
+  /** Which card serves first: the one with most addresses in use, or fewest. */
+  readonly eniPolicy: "most_ips" | "least_ips";
+  /** Which vSwitch a new card is of: as listed, by chance, or the emptiest. */
+  readonly vSwitchPolicy: "ordered" | "random" | "most";
+  /** When idle addresses above `minIdle` are given back by time. */
+  readonly idleReclaim: IdleReclaim | undefined;
+  /** Addresses that an empty pool gets once. */
+  readonly warmUpCount: number;
+}
+
+/** When idle addresses are given back by time, beside the bounds. */
+export interface IdleReclaim {
+  /** No pod must have asked for so long. */
+  readonly afterMs: number;
+  /** Between two batches. */
+  readonly intervalMs: number;
+  /** Addresses in a batch. */
+  readonly batchCount: number;
+  /** The interval is prolonged by a random part, up to this share of it. */
+  readonly jitter: number;
 }
 
 /** What a node's limits are worked out from. */
@@ -147,6 +169,22 @@ export interface LimitsWish {
   readonly maxIdle?: number;
   /** Whether cards may come and go. @default {true} */
   readonly hotPlug?: boolean;
+  /** As many cards are kept. @default {0} */
+  readonly minEniCount?: number;
+  /** No more cards than this. @default {Infinity} */
+  readonly maxEniCount?: number;
+  /** The share of the type's cards that may be used. @default {1} */
+  readonly eniCapRatio?: number;
+  /** Added to that share; negative leaves cards to others. @default {0} */
+  readonly eniCapShift?: number;
+  /** Which card serves first. @default {"most_ips"} */
+  readonly eniPolicy?: PoolLimits["eniPolicy"];
+  /** Which vSwitch a new card is of. @default {"ordered"} */
+  readonly vSwitchPolicy?: PoolLimits["vSwitchPolicy"];
+  /** When idle addresses are given back by time; never unless told. */
+  readonly idleReclaim?: IdleReclaim;
+  /** Addresses that an empty pool gets once. @default {0} */
+  readonly warmUpCount?: number;
 }
 
 /**
@@ -169,7 +207,9 @@ export interface LimitsWish {
 export function poolLimits(wish: LimitsWish): PoolLimits {
   const { minIdle = 0, maxIdle = 5, vSwitches } = wish;
   const { eniCount, ipv4PerEniCount } = wish.instance;
-  for (const [name, value] of Object.entries({ minIdle, maxIdle })) {
+  const { minEniCount = 0, warmUpCount = 0 } = wish;
+  const counts = { minIdle, maxIdle, minEniCount, warmUpCount };
+  for (const [name, value] of Object.entries(counts)) {
     if (!Number.isSafeInteger(value) || value < 0) {
       throw new RangeError(
         `Cannot bound the pool as ${name} must be a whole number from 0: it is ${value}`,
@@ -184,13 +224,23 @@ export function poolLimits(wish: LimitsWish): PoolLimits {
   if (vSwitches.length === 0) {
     throw new RangeError("Cannot bound the pool as it needs a vSwitch");
   }
+  const { eniCapRatio = 1, eniCapShift = 0, maxEniCount = Infinity } = wish;
+  // Source: Terway, `eni_cap_ratio` and `eni_cap_shift`; the primary one is
+  // taken off last.
+  const cap = Math.floor(eniCount * eniCapRatio) + eniCapShift - 1;
+  const usable = Math.max(0, Math.min(cap, eniCount - 1, maxEniCount));
   return {
-    eniCount: Math.max(0, eniCount - 1),
+    eniCount: usable,
     addressesPerEni: Math.max(1, ipv4PerEniCount),
     minIdle,
     maxIdle,
     vSwitches,
     hotPlug: wish.hotPlug ?? true,
+    minEniCount: Math.min(minEniCount, usable),
+    eniPolicy: wish.eniPolicy ?? "most_ips",
+    vSwitchPolicy: wish.vSwitchPolicy ?? "ordered",
+    idleReclaim: wish.idleReclaim,
+    warmUpCount,
   };
 }
 

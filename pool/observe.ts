@@ -78,6 +78,10 @@ export function surveyed(state: PoolState, sighting: Sighting): PoolState {
     ...state,
     surveyedMs: nowMs,
     surveyFromMs: nowMs + pauseMs,
+    draw: sighting.chance,
+    available: answer.available === undefined ? state.available : new Map(
+      answer.available.map(({ vSwitchId, ipCount }) => [vSwitchId, ipCount]),
+    ),
   };
   for (const eni of state.enis.values()) after = look(after, eni, sighting);
   if (call.id < state.goneAtCall) return after;

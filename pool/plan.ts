@@ -12,7 +12,7 @@ import type { Ip } from "../netns/ip.ts";
 import { hasLease, isCooling } from "./card.ts";
 import { suspects } from "./drift.ts";
 import type { Call } from "./event.ts";
-import { grow } from "./grow.ts";
+import { grow, isWarm } from "./grow.ts";
 import { Lanes } from "./lanes.ts";
 import { ADDRESSES_PER_CALL, JOINING_MS, type PoolLimits } from "./limits.ts";
 import type { Reason } from "./news.ts";
@@ -25,7 +25,7 @@ import type {
   PooledEni,
   PoolState,
 } from "./state.ts";
-import { isPluggable, serves } from "./stock.ts";
+import { inOrder, isPluggable, isSurveyed, serves } from "./stock.ts";
 
 /** A call to begin; the keeper adds tokens and security groups. */
 export type CallWish =
@@ -67,6 +67,8 @@ export type Action =
     readonly eniKey: EniKey;
     readonly ips: readonly Ip[];
   }
+  /** Remember that the pool was warmed up once. */
+  | { readonly kind: "warmed" }
   /** Begin a call. */
   | { readonly kind: "call"; readonly call: CallWish };
 
@@ -101,11 +103,12 @@ export function plan(
 ): readonly Action[] {
   const lanes = new Lanes(state, nowMs);
   if (state.surveyedMs === undefined) {
-    return lanes.isOpen("survey") ? [call({ kind: "survey" })] : [];
+    return lanes.isOpen("survey") ? [call(surveyOf(state, limits))] : [];
   }
+  if (isWarm(state, limits)) return [{ kind: "warmed" }];
   const cooled = [...state.enis.values()].flatMap((eni) => cool(eni, nowMs));
   if (cooled.length > 0) return cooled;
-  const granted = grants(state);
+  const granted = grants(state, limits);
   if (granted.length > 0) return granted;
   const refused = refusals(state, limits, nowMs);
   if (refused.length > 0) return refused;
@@ -121,7 +124,7 @@ export function plan(
       : undefined;
     if (next !== undefined && lanes.isOpen(next.kind)) begin(next);
   }
-  const look = looks(state, lanes, nowMs);
+  const look = looks(state, limits, { lanes, nowMs });
   if (look !== undefined && lanes.isOpen(look.kind)) begin(look);
   const doubted = lanes.isIdle("prove") && state.proveFromMs <= nowMs
     ? suspects(state, nowMs)
@@ -129,7 +132,7 @@ export function plan(
   if (doubted.length > 0) begin({ kind: "prove", ips: doubted });
   if (!state.draining) {
     grow(state, limits, { lanes, nowMs, begin });
-    shrink(state, limits, { lanes, begin });
+    shrink(state, limits, { lanes, nowMs, begin });
   }
   return calls.map(call);
 }
@@ -147,15 +150,15 @@ function cool(eni: PooledEni, nowMs: number): Action[] {
 }
 
 /**
- * Leases what is idle to those who wait, first come first. The fullest card is
- * used up first, so that others can leave; on a card its primary address first,
+ * Leases what is idle to those who wait, first come first. By default the
+ * fullest card is used up first, so that others can leave; on a card its primary address first,
  * which could not be given back, then the one that rested longest.
  */
-function grants(state: PoolState): Action[] {
+function grants(state: PoolState, limits: PoolLimits): Action[] {
   if (state.claims.size === 0) return [];
   const enis = [...state.enis.values()].filter(serves)
     .map((eni) => ({ eni, leased: leasedCount(eni) }))
-    .sort((a, b) => b.leased - a.leased);
+    .sort((a, b) => inOrder(limits, a.leased, b.leased));
   const owners = state.claims.keys();
   const actions: Action[] = [];
   for (const { eni } of enis) {
@@ -252,8 +255,8 @@ const ENIS_PER_LOOK = 100;
 
 function looks(
   state: PoolState,
-  lanes: Lanes,
-  nowMs: number,
+  limits: PoolLimits,
+  { lanes, nowMs }: { lanes: Lanes; nowMs: number },
 ): CallWish | undefined {
   const enis = [...state.enis.values()];
   const eniKeys = enis.filter((eni) =>
@@ -264,8 +267,16 @@ function looks(
   const isSought = enis.some((eni) =>
     eni.phase === "seeking" && eni.notBeforeMs <= nowMs
   );
-  const isDue = enis.length > 0 && state.surveyFromMs <= nowMs;
-  return isSought || isDue ? { kind: "survey" } : undefined;
+  const isDue = isSurveyed(state) && state.surveyFromMs <= nowMs;
+  return isSought || isDue ? surveyOf(state, limits) : undefined;
+}
+
+/** The counts of vSwitches are asked for only where they decide something. */
+function surveyOf(state: PoolState, limits: PoolLimits): CallWish {
+  const { vSwitches, vSwitchPolicy } = limits;
+  const isWanted = vSwitchPolicy === "most" || state.rests.size > 0;
+  if (vSwitches.length < 2 || !isWanted) return { kind: "survey" };
+  return { kind: "survey", vSwitchIds: vSwitches.map(({ id }) => id) };
 }
 
 function isWatched(eni: PooledEni, nowMs: number): boolean {

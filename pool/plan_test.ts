@@ -40,6 +40,8 @@ function brief(action: Action): string {
       return `grant ${action.ip} to ${action.ownerKey}`;
     case "refuse":
       return `refuse ${action.ownerKey}: ${action.reason.kind}`;
+    case "warmed":
+      return "warmed";
     case "cool":
       return `cool ${action.ips}`;
     case "call":

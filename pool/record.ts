@@ -165,6 +165,9 @@ export function restore(snapshot: Snapshot, nowMs: number): PoolState {
       ) => [record.key, restoreEni(record, slots.get(record.key), nowMs)]),
     ),
     leases: new Map(snapshot.leases.map((lease) => [lease.ownerKey, lease])),
+    isCold: snapshot.enis.length === 0,
+    // The time before tells nothing of this process: it is quiet from now on.
+    claimedMs: nowMs,
   };
 }
 

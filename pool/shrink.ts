@@ -8,9 +8,9 @@
  * @module
  */
 import type { Ip } from "../netns/ip.ts";
-import type { Desk } from "./grow.ts";
+import { type Desk, isWarming } from "./grow.ts";
 import { ADDRESSES_PER_CALL, type PoolLimits } from "./limits.ts";
-import type { PooledEni, PoolState } from "./state.ts";
+import { LEAVING, type PooledEni, type PoolState } from "./state.ts";
 import { isPluggable, serves, stockOf } from "./stock.ts";
 
 /**
@@ -24,10 +24,15 @@ import { isPluggable, serves, stockOf } from "./stock.ts";
 export function shrink(
   state: PoolState,
   limits: PoolLimits,
-  desk: Pick<Desk, "lanes" | "begin">,
+  desk: Desk,
 ): void {
-  let surplus = stockOf(state, limits).idle - limits.maxIdle;
-  if (surplus <= 0 || state.claims.size > 0) return;
+  const { idle } = stockOf(state, limits);
+  let surplus = Math.max(
+    idle - limits.maxIdle,
+    reclaimable(state, limits, { idle, nowMs: desk.nowMs }),
+  );
+  if (surplus <= 0 || state.claims.size > 0 || isWarming(state, limits)) return;
+  let spare = keepable(state) - limits.minEniCount;
   const enis = [...state.enis.values()]
     .filter((eni) => serves(eni) && desk.lanes.isFree(eni))
     .filter((eni) => eni.assign === undefined && !eni.resync)
@@ -35,7 +40,8 @@ export function shrink(
     .sort((a, b) => a.busy - b.busy);
   for (const { eni, busy } of enis) {
     if (busy > 0 || eni.slots.size > surplus) continue;
-    if (!isPluggable(eni, limits)) continue;
+    if (!isPluggable(eni, limits) || spare <= 0) continue;
+    spare--;
     desk.begin({ kind: "retire", eniKey: eni.key });
     surplus -= eni.slots.size;
   }
@@ -46,6 +52,40 @@ export function shrink(
     desk.begin({ kind: "unassign", eniKey: eni.key, ips });
     surplus -= ips.length;
   }
+}
+
+/**
+ * Gives the time from which a batch of idle addresses goes although they are
+ * within the bounds.
+ *
+ * @param state The pool.
+ * @param limits Its bounds.
+ * @returns The time; Infinity when nothing goes by time.
+ */
+export function reclaimFromMs(state: PoolState, limits: PoolLimits): number {
+  const { idleReclaim } = limits;
+  if (idleReclaim === undefined) return Infinity;
+  const { afterMs, intervalMs, jitter } = idleReclaim;
+  const pauseMs = Math.round(intervalMs * (1 + jitter * state.draw));
+  return Math.max(state.claimedMs + afterMs, state.gaveBackMs + pauseMs);
+}
+
+function reclaimable(
+  state: PoolState,
+  limits: PoolLimits,
+  { idle, nowMs }: { idle: number; nowMs: number },
+): number {
+  if (reclaimFromMs(state, limits) > nowMs) return 0;
+  const { batchCount = 0 } = limits.idleReclaim ?? {};
+  return Math.min(batchCount, idle - limits.minIdle);
+}
+
+function keepable(state: PoolState): number {
+  let count = 0;
+  for (const { phase } of state.enis.values()) {
+    if (!LEAVING.has(phase)) count++;
+  }
+  return count;
 }
 
 function idleSecondaries(eni: PooledEni): Ip[] {

@@ -257,6 +257,16 @@ export interface PoolState {
   readonly surveyedMs: number | undefined;
   /** When it is asked for them again, if anything is held. */
   readonly surveyFromMs: number;
+  /** What the last survey told of vSwitches: how many addresses they have. */
+  readonly available: ReadonlyMap<string, number>;
+  /** Drawn with the last survey, from 0 to below 1. */
+  readonly draw: number;
+  /** When a pod last asked. */
+  readonly claimedMs: number;
+  /** When something was last given back. */
+  readonly gaveBackMs: number;
+  /** Whether the pool has never held what a warm-up asks for. */
+  readonly isCold: boolean;
   /** When the host may be asked again whether quarantined addresses are free. */
   readonly proveFromMs: number;
   /** Secondary cards of this instance that aren't in `enis`. */
@@ -285,6 +295,11 @@ export function emptyState(): PoolState {
     surveyedMs: undefined,
     surveyFromMs: 0,
     proveFromMs: 0,
+    available: new Map(),
+    draw: 0.5,
+    claimedMs: 0,
+    gaveBackMs: 0,
+    isCold: true,
     foreignEniIds: [],
     goneAtCall: 0,
     draining: false,

@@ -51,6 +51,8 @@ export function step(state: PoolState, event: PoolEvent): PoolState {
       return answered(state, event);
     case "failed":
       return failed(state, event);
+    case "warmed":
+      return { ...state, isCold: false };
     case "draining":
       return draining(state, event.nowMs);
   }

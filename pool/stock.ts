@@ -48,6 +48,29 @@ export function isPluggable(eni: PooledEni, limits: PoolLimits): boolean {
 }
 
 /**
+ * Tells whether the cloud is looked at again by and by: while there is
+ * something that may change, or somebody who waits for it to change.
+ *
+ * @param state The pool.
+ * @returns False when the pool is empty and nobody wants anything.
+ */
+export function isSurveyed(state: PoolState): boolean {
+  return state.enis.size > 0 || state.claims.size > 0;
+}
+
+/**
+ * Orders two cards by the operator's choice.
+ *
+ * @param limits The pool's bounds.
+ * @param a How much of the one is in use.
+ * @param b How much of the other.
+ * @returns As `Array.sort` wants it: the one that comes first is less.
+ */
+export function inOrder(limits: PoolLimits, a: number, b: number): number {
+  return limits.eniPolicy === "most_ips" ? b - a : a - b;
+}
+
+/**
  * Tells how many more addresses a card may hold.
  *
  * @param eni The card.

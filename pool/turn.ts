@@ -102,6 +102,8 @@ export class Turn {
         this.news.push({ kind: "claimRefused", ownerKey, reason });
         return;
       }
+      case "warmed":
+        return this.apply(action);
       case "cool":
         return this.apply({ ...action, kind: "cooled", nowMs });
       case "call": {

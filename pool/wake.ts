@@ -4,18 +4,25 @@
  * @module
  */
 import { provableFromMs } from "./drift.ts";
-import { GATHER_MS, JOINING_MS } from "./limits.ts";
+import { GATHER_MS, JOINING_MS, type PoolLimits } from "./limits.ts";
+import { reclaimFromMs } from "./shrink.ts";
 import type { PoolState } from "./state.ts";
+import { isSurveyed } from "./stock.ts";
 
 /**
  * Gives the next time at which it is worth planning again although nothing
  * happened. Too early is harmless.
  *
  * @param state The pool.
+ * @param limits Its bounds.
  * @param nowMs The time, for which the plan is empty.
  * @returns A later time; undefined when only an event can change the plan.
  */
-export function wakeMs(state: PoolState, nowMs: number): number | undefined {
+export function wakeMs(
+  state: PoolState,
+  limits: PoolLimits,
+  nowMs: number,
+): number | undefined {
   let next = Infinity;
   const at = (timeMs: number | undefined) => {
     if (timeMs !== undefined && timeMs > nowMs) next = Math.min(next, timeMs);
@@ -37,7 +44,8 @@ export function wakeMs(state: PoolState, nowMs: number): number | undefined {
     break; // the oldest decides for all
   }
   at(state.proveFromMs);
-  if (state.enis.size > 0) at(state.surveyFromMs);
+  if (isSurveyed(state)) at(state.surveyFromMs);
+  if (limits.idleReclaim !== undefined) at(reclaimFromMs(state, limits));
   at(state.full?.untilMs);
   return next === Infinity ? undefined : next;
 }
