@@ -106,7 +106,10 @@ function bound(state: PoolState, limits: PoolLimits, stock: Stock): Reason {
   const others = foreign === 0
     ? ""
     : `, and ${foreign} of ${limits.eniCount} cards aren't ours`;
-  return because("capacity", `the node is full: ${used}${others}`);
+  const unplugged = limits.hotPlug
+    ? ""
+    : "; no card is made, as hot_plug is off: attach one that may be adopted";
+  return because("capacity", `the node is full: ${used}${others}${unplugged}`);
 }
 
 function pending(state: PoolState, stock: Stock): Reason {

@@ -311,6 +311,23 @@ Deno.test("terway daemon fills a node exactly, then refuses at once", async () =
   assertEquals((await caller.leases()).length, 6);
 });
 
+Deno.test("terway daemon leaves ENIs as they are when it may not plug", async () => {
+  await using stage = await openStage({
+    nodeCount: 1,
+    zoneCount: 1,
+    config: { hot_plug: false, min_pool_size: 2 },
+    daemonFlags: ["--add-deadline", "1"],
+  });
+  const caller = new Caller(stage);
+  using sandbox = new Sandbox(stage, "noplug");
+  const before = stage.region.cloud.dump();
+  await caller.refused("ADD", sandbox.env, {
+    code: 11,
+    includes: ["hot_plug"],
+  });
+  assertEquals(stage.region.cloud.dump(), before);
+});
+
 Deno.test("terway daemon outlives a cloud that times out or answers garbage", async () => {
   await using stage = await openStage({ nodeCount: 1, zoneCount: 1 });
   const caller = new Caller(stage);

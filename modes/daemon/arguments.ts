@@ -11,7 +11,7 @@ import { DEFAULT_SOCKET } from "../wire.ts";
 export const USAGE: string =
   `terway daemon: a node's pool of ENIs and its pods' network
 
-  --config FILE       eni_conf as JSON          [/etc/eni/eni.conf]
+  --config FILE       eni_conf, JSON or YAML    [/etc/eni/eni.conf]
   --socket PATH       where relays ask          [${DEFAULT_SOCKET}]
   --state-dir DIR     journal and tombstones    [/var/lib/terway]
   --daemon-mode MODE  ENIMultiIP                [ENIMultiIP]

@@ -7,16 +7,16 @@ import { type Kernel, openKernel } from "../../netns/kernel.ts";
 import type { Keeper } from "../../pool/contract.ts";
 import { type Journal, openJournal } from "../../pool/journal.ts";
 import { openKeeper } from "../../pool/keeper.ts";
-import { poolLimits } from "../../pool/limits.ts";
 import { errorFields, type Log, openLog } from "../log.ts";
 import { readArguments, USAGE } from "./arguments.ts";
 import type { DaemonArguments } from "./arguments.ts";
 import { Attacher } from "./attach.ts";
-import { type DaemonConfig, decodeConfig } from "./config.ts";
+import type { DaemonConfig } from "./config.ts";
 import { dispatch, type OperatorCommands } from "./dispatch.ts";
-import { NodeEnis } from "./enis.ts";
-import { tell } from "./news.ts";
+import { loadConfig } from "./eni_conf_file.ts";
+import type { NodeEnis } from "./enis.ts";
 import { type NodeFacts, openNode } from "./node.ts";
+import { poolOptions } from "./pool.ts";
 import { serve } from "./serve.ts";
 import { sweepLinks } from "./sweep.ts";
 import { settleTombstones } from "./tombstones.ts";
@@ -65,7 +65,8 @@ export async function main(args: readonly string[]): Promise<number> {
 }
 
 async function run(options: DaemonArguments, log: Log): Promise<void> {
-  const config = await readConfig(options.config, log);
+  const { config, warnings } = await loadConfig({ path: options.config });
+  for (const warning of warnings) log.warning(warning);
   const node = await openNode(config, log);
   await Deno.mkdir(options.stateDir, { recursive: true, mode: 0o700 });
   using journal = openJournal(`${options.stateDir}/journal.db`, {
@@ -73,13 +74,14 @@ async function run(options: DaemonArguments, log: Log): Promise<void> {
   });
   await using kernel = await openKernel({ workerUrl: workerUrl() });
   const parts = { options, config, node, journal, kernel, log };
-  await using keeper = openPool(parts);
+  const pool = await poolOptions(parts);
+  await using keeper = openKeeper(pool);
   if (options.drain) {
     await keeper.start(AbortSignal.timeout(START_DEADLINE_MS));
     await keeper.drain(AbortSignal.timeout(DRAIN_DEADLINE_MS));
     return;
   }
-  await serveUntilTold({ ...parts, keeper });
+  await serveUntilTold({ ...parts, keeper, enis: pool.host });
 }
 
 /** What most parts of the daemon work with. */
@@ -93,44 +95,13 @@ interface Parts {
 }
 
 /** The pool, and the ENIs that it sets up through us. */
-type Pool = Keeper & { readonly enis: NodeEnis };
-
-function openPool({ config, node, journal, kernel, log }: Parts): Pool {
-  const enis = new NodeEnis({
-    kernel,
-    nodeIp: node.instance.primaryIp,
-    mtu: config.mtu,
-  });
-  const keeper = openKeeper({
-    cloud: node.cloud,
-    journal,
-    config: {
-      instanceId: node.instance.id,
-      clusterId: config.clusterId,
-      primaryMac: node.instance.primaryMac,
-      securityGroupIds: node.securityGroupIds,
-    },
-    limits: poolLimits({
-      instance: node.limits,
-      vSwitches: node.vSwitches,
-      minIdle: config.minPoolCount,
-      maxIdle: config.maxPoolCount,
-    }),
-    host: enis,
-    onNews: (news) => {
-      tell(log, news);
-      // Nothing that is written down can be trusted to be true any more.
-      if (news.kind === "broken") Deno.exit(1);
-    },
-  });
-  return Object.assign(keeper, { enis });
+interface Pool {
+  readonly keeper: Keeper;
+  readonly enis: NodeEnis;
 }
 
-async function serveUntilTold(
-  parts: Parts & { readonly keeper: Pool },
-): Promise<void> {
-  const { options, config, kernel, keeper, log } = parts;
-  const { enis } = keeper;
+async function serveUntilTold(parts: Parts & Pool): Promise<void> {
+  const { options, config, kernel, keeper, enis, log } = parts;
   const attacher = new Attacher({ kernel, keeper, enis, mtu: config.mtu });
   const commands = operatorCommands(parts);
   const started = keeper.start(AbortSignal.timeout(START_DEADLINE_MS));
@@ -178,7 +149,7 @@ async function serveUntilTold(
 }
 
 function operatorCommands(
-  { keeper, node }: Parts & { readonly keeper: Pool },
+  { keeper, node }: Parts & Pool,
 ): OperatorCommands {
   return {
     status: () =>
@@ -202,21 +173,6 @@ function operatorCommands(
       return { drained: true };
     },
   };
-}
-
-async function readConfig(path: string, log: Log): Promise<DaemonConfig> {
-  let text: string;
-  try {
-    text = await Deno.readTextFile(path);
-  } catch (error) {
-    throw new Error(
-      `Cannot read the configuration ${path}: give its path by --config`,
-      { cause: error },
-    );
-  }
-  const { config, warnings } = decodeConfig(text, path);
-  for (const warning of warnings) log.warning(warning);
-  return config;
 }
 
 /** In the executable the Worker is a bundle of its own, beside ours. */

@@ -1,0 +1,123 @@
+/**
+ * From the configuration and the node to the pool: its bounds, its identity,
+ * and the ENIs of others that it may use.
+ *
+ * @module
+ */
+import type { Kernel } from "../../netns/kernel.ts";
+import type { KeeperOptions, PoolConfig } from "../../pool/contract.ts";
+import { type PoolLimits, poolLimits } from "../../pool/limits.ts";
+import type { Journal } from "../../pool/journal.ts";
+import type { Log } from "../log.ts";
+import type { DaemonConfig } from "./config.ts";
+import { NodeEnis } from "./enis.ts";
+import { tell } from "./news.ts";
+import type { NodeFacts } from "./node.ts";
+
+/** What a pool is opened with. */
+export interface PoolParts {
+  /** The configuration in force. */
+  readonly config: DaemonConfig;
+  /** The node and its cloud. */
+  readonly node: NodeFacts;
+  /** Remembers. */
+  readonly journal: Journal;
+  /** Finds and sets links up. */
+  readonly kernel: Kernel;
+  /** Where news go. */
+  readonly log: Log;
+}
+
+/**
+ * Gathers what the pool works with.
+ *
+ * @param parts The configuration, the node and the effects.
+ * @returns The options of `openKeeper`, and the node's ENIs beside them.
+ */
+export async function poolOptions(
+  parts: PoolParts,
+): Promise<KeeperOptions & { readonly host: NodeEnis }> {
+  const { config, node, journal, kernel, log } = parts;
+  const host = new NodeEnis({
+    kernel,
+    nodeIp: node.instance.primaryIp,
+    mtu: config.mtu,
+  });
+  return {
+    cloud: node.cloud,
+    journal,
+    config: poolConfig(config, node, await adoptedMacs(config, parts)),
+    limits: limitsOf(config, node),
+    host,
+    onNews: (news) => {
+      tell(log, news);
+      // Nothing that is written down can be trusted to be true any more.
+      if (news.kind === "broken") Deno.exit(1);
+    },
+  };
+}
+
+/**
+ * Works out a node's bounds.
+ *
+ * @param config The configuration.
+ * @param node The node.
+ * @returns The bounds.
+ */
+export function limitsOf(config: DaemonConfig, node: NodeFacts): PoolLimits {
+  return poolLimits({
+    instance: node.limits,
+    vSwitches: node.vSwitches,
+    minIdle: config.minPoolCount,
+    maxIdle: config.maxPoolCount,
+    hotPlug: config.hotPlug,
+    minEniCount: config.minEniCount,
+    ...(config.maxEniCount === undefined
+      ? {}
+      : { maxEniCount: config.maxEniCount }),
+    eniCapRatio: config.eniCapRatio,
+    eniCapShift: config.eniCapShift,
+    eniPolicy: config.eniPolicy,
+    vSwitchPolicy: config.vSwitchPolicy,
+    ...(config.idleReclaim === undefined
+      ? {}
+      : { idleReclaim: config.idleReclaim }),
+    warmUpCount: config.warmUpCount,
+  });
+}
+
+function poolConfig(
+  config: DaemonConfig,
+  node: NodeFacts,
+  macs: readonly string[],
+): PoolConfig {
+  return {
+    instanceId: node.instance.id,
+    clusterId: config.clusterId,
+    primaryMac: node.instance.primaryMac,
+    securityGroupIds: node.securityGroupIds,
+    eniTags: config.eniTags,
+    adopt: {
+      macs,
+      ...(config.adoptTags === undefined ? {} : { tags: config.adoptTags }),
+    },
+    blockTags: config.blockTags,
+  };
+}
+
+/**
+ * `prefix` names links, the pool knows MACs. Pods' own links begin with
+ * `cali`, and the primary ENI serves no pods whatever its name.
+ */
+async function adoptedMacs(
+  { adoptPrefix }: DaemonConfig,
+  { kernel, node }: PoolParts,
+): Promise<readonly string[]> {
+  if (adoptPrefix === undefined) return [];
+  return (await kernel.links())
+    .filter(({ name, mac }) =>
+      name.startsWith(adoptPrefix) && !name.startsWith("cali") &&
+      mac !== node.instance.primaryMac
+    )
+    .map(({ mac }) => mac);
+}
