@@ -8,6 +8,7 @@ import {
   assertNotEquals,
   assertStringIncludes,
 } from "@std/assert";
+import { statusProblems } from "../modes/status_schema.ts";
 import { ask, encodeBody, type Reply } from "../modes/wire.ts";
 import { dumpNamespace, type NamespaceDump } from "../netns/dump.ts";
 import {
@@ -214,6 +215,9 @@ Deno.test("terway daemon gives one owner one address, and CHECK names what is am
   const { env } = sandbox;
 
   const first = await caller.ok("ADD", env);
+  const signal = AbortSignal.timeout(5_000);
+  const status = await askDaemon(caller.node.socket, "status", signal);
+  assertEquals(statusProblems(status), []);
   assertEquals(await caller.ok("ADD", env), first);
   assertEquals((await caller.leases()).length, 1);
   await caller.ok("CHECK", env, { ...CONF, prevResult: JSON.parse(first) });

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import build from "../../deno.json" with { type: "json" };
 import { type Kernel, openKernel } from "../../netns/kernel.ts";
 import type { Keeper } from "../../pool/contract.ts";
 import { type Journal, openJournal } from "../../pool/journal.ts";
@@ -154,6 +155,8 @@ function operatorCommands(
   return {
     status: () =>
       Promise.resolve({
+        schema: 1,
+        version: build.version,
         pid: Deno.pid,
         node: {
           instanceId: node.instance.id,

@@ -48,7 +48,7 @@ Deno.test("planReload() applies what is safe, with old and new value", () => {
 });
 
 Deno.test("planReload() refuses what can't change, and says why", () => {
-  const keys = { access_key: "a", access_secret: "s" };
+  const keys = { "access_key": "a", "access_secret": "s" };
   const cases: readonly (readonly [object, object, string])[] = [
     [{}, { region_id: "cn-a" }, "region"],
     [{}, keys, "accessKey"],
@@ -70,16 +70,16 @@ Deno.test("planReload() refuses what can't change, and says why", () => {
 Deno.test("planReload() sees no change in another order of keys or groups", () => {
   const old = {
     vswitches: { a: "v", b: "w" },
-    security_groups: ["a", "b"],
-    access_key: "k",
-    access_secret: "s",
-    ip_pool_sync_period: "2m",
+    "security_groups": ["a", "b"],
+    "access_key": "k",
+    "access_secret": "s",
+    "ip_pool_sync_period": "2m",
   };
   const next = {
     ...old,
     vswitches: { b: ["w"], a: ["v"] },
-    security_groups: ["b", "a"],
-    ip_pool_sync_period: "120s",
+    "security_groups": ["b", "a"],
+    "ip_pool_sync_period": "120s",
   };
   assertEquals(outcome(old, next), [[], []]);
 });

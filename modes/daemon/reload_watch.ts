@@ -98,7 +98,6 @@ function orProblem(
 
 /** Waits, and tells whether to go on. */
 function pause(periodMs: number, signal: AbortSignal): Promise<boolean> {
-  if (signal.aborted) return Promise.resolve(false);
   return new Promise((resolve) => {
     const end = (): void => {
       clearTimeout(timer);
@@ -107,5 +106,7 @@ function pause(periodMs: number, signal: AbortSignal): Promise<boolean> {
     };
     const timer = setTimeout(end, Math.max(1, periodMs));
     signal.addEventListener("abort", end);
+    // Its event is over then, and comes no more.
+    if (signal.aborted) end();
   });
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
-import type { PoolStatus } from "../../pool/contract.ts";
+import type { EniStatus, PoolStatus } from "../../pool/contract.ts";
 import type { Lease } from "../../pool/state.ts";
 import { ask, DEFAULT_SOCKET } from "../wire.ts";
 
@@ -32,15 +32,21 @@ interface DaemonStatus {
 /**
  * Asks the daemon and prints what it says.
  *
- * @param args `--socket PATH` and `--json`.
+ * @param args `--socket PATH`, `--json`, or `--schema` for the form of the
+ * latter as a JSON Schema.
  * @returns The exit status: 0, or 1 when no daemon answers.
  */
 export async function main(args: readonly string[]): Promise<number> {
   const flags = parseArgs([...args], {
     string: ["socket"],
-    boolean: ["json"],
+    boolean: ["json", "schema"],
     default: { socket: DEFAULT_SOCKET },
   });
+  if (flags.schema) {
+    const { statusJsonSchema } = await import("../status_schema.ts");
+    print(Deno.stdout, JSON.stringify(statusJsonSchema(), null, 2) + "\n");
+    return 0;
+  }
   try {
     const reply = await ask(flags.socket, {
       variables: new Map([["TERWAY_COMMAND", "status"]]),
@@ -62,25 +68,54 @@ export async function main(args: readonly string[]): Promise<number> {
 }
 
 function render({ pid, node, memory, pool, leases }: DaemonStatus): string {
-  const { idle, leased, cooling } = pool.slots;
+  const { idle, leased, cooling, quarantined } = pool.slots;
+  const clock = (atMs: number): string =>
+    `${Math.max(0, Math.round((atMs - pool.nowMs) / 1000))} s`;
   const lines = [
-    `node       ${node.instanceId} (${node.instanceType}, ${node.zone}), ${node.primaryIp}`,
+    `node       ${node.instanceId} (${node.instanceType}, ${node.zone}), ` +
+    node.primaryIp,
     `daemon     pid ${pid}, ${mebibytes(memory.rssBytes)} MiB, ` +
     credentialsText(node.credentials),
-    `pool       ${pool.mode}: ${leased} leased, ${idle} idle, ${cooling} cooling, of ${pool.capacity}`,
-    ...pool.enis.map((eni) =>
-      `eni        ${eni.id ?? eni.key} ${eni.mac ?? "-"} ${eni.phase} on ` +
-      `${eni.vSwitchId}: ${eni.slots.leased} leased, ${eni.slots.idle} idle` +
-      (eni.problem === undefined ? "" : `; ${eni.problem.message}`)
-    ),
+    `pool       ${pool.mode}: ${leased} leased, ${idle} idle, ${cooling} ` +
+    `cooling, of ${pool.capacity}` +
+    (quarantined === 0 ? "" : `; ${quarantined} quarantined`),
+    ...pool.enis.map(eniLine),
+    ...pool.foreignEniIds.map((id) => `foreign    ${id}`),
     ...leases.map((lease) =>
       `lease      ${lease.ip} on ${lease.eniId} for ${lease.ownerKey}`
     ),
-    ...pool.claims.map((claim) =>
-      `waiting    ${claim.ownerKey}: ${claim.reason.text}`
+    ...pool.lost.map((lease) =>
+      `lost       ${lease.ip}, leased to ${lease.ownerKey}: the cloud has ` +
+      "taken it away"
+    ),
+    ...(pool.full === undefined ? [] : [
+      `full       no further ENI for ${clock(pool.full.untilMs)}: ` +
+      pool.full.problem.message,
+    ]),
+    ...pool.rests.map((rest) =>
+      `vswitch    ${rest.vSwitchId} rests for ${clock(rest.untilMs)}: it has ` +
+      `at most ${rest.atMost} addresses`
+    ),
+    ...pool.gates.map((gate) =>
+      `held       ${gate.call} for ${clock(gate.notBeforeMs)}: ` +
+      gate.problem.message
+    ),
+    ...pool.claims.map(({ ownerKey, reason }) =>
+      `waiting    ${ownerKey}: ${reason.text}` +
+      (reason.nextMs === undefined
+        ? ""
+        : `; next try in ${clock(reason.nextMs)}`)
     ),
   ];
   return lines.join("\n") + "\n";
+}
+
+function eniLine(eni: EniStatus): string {
+  return `eni        ${eni.id ?? eni.key} ${eni.mac ?? "-"} ${eni.phase} on ` +
+    `${eni.vSwitchId}: ${eni.slots.leased} leased, ${eni.slots.idle} idle` +
+    (eni.isAdopted ? ", adopted" : "") +
+    (eni.goneSinceMs === undefined ? "" : ", not shown by the cloud") +
+    (eni.problem === undefined ? "" : `; ${eni.problem.message}`);
 }
 
 function credentialsText(
