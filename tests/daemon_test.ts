@@ -4,158 +4,21 @@
  */
 import {
   assertEquals,
-  assertMatch,
   assertNotEquals,
   assertStringIncludes,
 } from "@std/assert";
 import { statusProblems } from "../modes/status_schema.ts";
-import { ask, encodeBody, type Reply } from "../modes/wire.ts";
-import { dumpNamespace, type NamespaceDump } from "../netns/dump.ts";
-import {
-  createNamespace,
-  openNamespace,
-  removeNamespace,
-} from "../netns/namespace.ts";
-import { openRoutes } from "../netns/socket.ts";
-import { FAULTS } from "./emulators/alibaba/faults.ts";
 import { askDaemon } from "./stage/daemon.ts";
-import type { StageNode } from "./stage/description.ts";
-import { openStage, type Stage } from "./stage/stage.ts";
-
-/** A GC's list that nobody is on. */
-const NOBODY = {
-  cniVersion: "1.1.0",
-  name: "terway",
-  type: "terway",
-  "cni.dev/valid-attachments": [],
-};
-
-const CONF = { cniVersion: "1.0.0", name: "terway", type: "terway" };
-
-/** A sandbox of this test, its namespace removed at the end. */
-class Sandbox implements Disposable {
-  readonly netns: string;
-  readonly env: Record<string, string>;
-
-  constructor(stage: Stage, id: string) {
-    this.netns = `${stage.description.nodes[0]?.netns}-${id}`;
-    createNamespace(this.netns);
-    this.env = {
-      CNI_CONTAINERID: id,
-      CNI_NETNS: this.netns,
-      CNI_IFNAME: "eth0",
-      CNI_ARGS: `K8S_POD_NAMESPACE=default;K8S_POD_NAME=${id}`,
-    };
-  }
-
-  [Symbol.dispose](): void {
-    removeNamespace(this.netns);
-  }
-}
-
-/** Speaks to the daemon of a stage's first node as a relay does. */
-class Caller {
-  readonly node: StageNode;
-
-  constructor(stage: Stage) {
-    const [node] = stage.description.nodes;
-    if (node === undefined) throw new Error("the stage has no node");
-    this.node = node;
-  }
-
-  async call(
-    verb: string,
-    env: Record<string, string>,
-    conf: unknown = CONF,
-    signal: AbortSignal = AbortSignal.timeout(30_000),
-  ): Promise<Reply> {
-    const text = typeof conf === "string" ? conf : JSON.stringify(conf);
-    return await ask(this.node.socket, {
-      variables: new Map(Object.entries({ CNI_COMMAND: verb, ...env })),
-      stdin: new TextEncoder().encode(text),
-    }, signal);
-  }
-
-  async ok(
-    verb: string,
-    env: Record<string, string>,
-    conf: unknown = CONF,
-  ): Promise<string> {
-    const { status, document } = await this.call(verb, env, conf);
-    assertEquals([status, status === 0 ? "" : document], [0, ""]);
-    return document;
-  }
-
-  /** The call fails with this code, and its text has all of these. */
-  async refused(
-    verb: string,
-    env: Record<string, string>,
-    expected: { code: number; includes: readonly string[] },
-    conf: unknown = CONF,
-  ): Promise<void> {
-    const { status, document } = await this.call(verb, env, conf);
-    assertEquals(status, 1, document);
-    const { cniVersion, code, msg, details } = JSON.parse(document);
-    assertEquals([code, typeof details], [expected.code, "string"], document);
-    assertMatch(cniVersion, /^\d\.\d\.\d$/);
-    for (const part of expected.includes) {
-      assertStringIncludes(`${msg} ${details}`, part);
-    }
-  }
-
-  async leases(): Promise<readonly { ip: string }[]> {
-    const { leases } = await askDaemon(
-      this.node.socket,
-      "status",
-      AbortSignal.timeout(5_000),
-    );
-    return leases as { ip: string }[];
-  }
-
-  async waitingCount(): Promise<number> {
-    const { pool } = await askDaemon(
-      this.node.socket,
-      "status",
-      AbortSignal.timeout(5_000),
-    );
-    return (pool as { claims: unknown[] }).claims.length;
-  }
-
-  kernel(): NamespaceDump {
-    using namespace = openNamespace(this.node.netns);
-    using routes = openRoutes(namespace);
-    return dumpNamespace(routes);
-  }
-
-  /** Until a condition holds; the test's own deadline is 20 s. */
-  async until(holds: () => boolean | Promise<boolean>): Promise<void> {
-    const deadlineMs = performance.now() + 20_000;
-    while (!await holds()) {
-      if (performance.now() > deadlineMs) throw new Error("it never held");
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  }
-}
-
-function dumpOf(netns: string): NamespaceDump {
-  using namespace = openNamespace(netns);
-  using routes = openRoutes(namespace);
-  return dumpNamespace(routes);
-}
-
-function bodyOf(
-  env: Record<string, string>,
-  conf: unknown,
-): Uint8Array<ArrayBuffer> {
-  return encodeBody({
-    variables: new Map(Object.entries(env)),
-    stdin: new TextEncoder().encode(JSON.stringify(conf)),
-  });
-}
-
-function ipOf(document: string): string {
-  return JSON.parse(document).ips[0].address;
-}
+import { openStage } from "./stage/stage.ts";
+import {
+  bodyOf,
+  Caller,
+  CONF,
+  dumpOf,
+  ipOf,
+  NOBODY,
+  Sandbox,
+} from "./daemon/harness.ts";
 
 Deno.test("terway daemon refuses what no call can mean, and leaves nothing", async () => {
   await using stage = await openStage({ nodeCount: 1, zoneCount: 1 });
@@ -276,78 +139,6 @@ Deno.test("terway daemon leaves an interface that is somebody else's alone", asy
   await caller.until(() =>
     caller.kernel().links.every((link) => !link.name.startsWith("cali"))
   );
-});
-
-Deno.test("terway daemon says why there is no address, and tries on", async () => {
-  await using stage = await openStage({
-    nodeCount: 1,
-    zoneCount: 1,
-    daemonFlags: ["--add-deadline", "1"],
-  });
-  const caller = new Caller(stage);
-  using sandbox = new Sandbox(stage, "wait");
-  const { cloud } = stage.region;
-
-  cloud.faults.add(FAULTS.denied, { action: "CreateNetworkInterface" });
-  await caller.refused("ADD", sandbox.env, {
-    code: 11,
-    includes: ["CreateNetworkInterface", "Forbidden.RAM"],
-  });
-  assertEquals(await caller.leases(), []);
-});
-
-Deno.test("terway daemon fills a node exactly, then refuses at once", async () => {
-  await using stage = await openStage({
-    nodeCount: 1,
-    zoneCount: 1,
-    instanceType: "ecs.g6.large", // 2 ENIs of 6 addresses
-  });
-  const caller = new Caller(stage);
-  using pods = new DisposableStack();
-  const ips = new Set<string>();
-  for (const name of ["f1", "f2", "f3", "f4", "f5", "f6"]) {
-    const pod = pods.use(new Sandbox(stage, name));
-    ips.add(ipOf(await caller.ok("ADD", pod.env)));
-  }
-  assertEquals(ips.size, 6);
-  using more = new Sandbox(stage, "f7");
-  await caller.refused("ADD", more.env, { code: 11, includes: ["6 of 6"] });
-  assertEquals((await caller.leases()).length, 6);
-});
-
-Deno.test("terway daemon leaves ENIs as they are when it may not plug", async () => {
-  await using stage = await openStage({
-    nodeCount: 1,
-    zoneCount: 1,
-    config: { hot_plug: false, min_pool_size: 2 },
-    daemonFlags: ["--add-deadline", "1"],
-  });
-  const caller = new Caller(stage);
-  using sandbox = new Sandbox(stage, "noplug");
-  const before = stage.region.cloud.dump();
-  await caller.refused("ADD", sandbox.env, {
-    code: 11,
-    includes: ["hot_plug"],
-  });
-  assertEquals(stage.region.cloud.dump(), before);
-});
-
-Deno.test("terway daemon outlives a cloud that times out or answers garbage", async () => {
-  await using stage = await openStage({ nodeCount: 1, zoneCount: 1 });
-  const caller = new Caller(stage);
-  using sandbox = new Sandbox(stage, "luck");
-  const { cloud } = stage.region;
-  for (const fault of [FAULTS.garbage, FAULTS.lost, FAULTS.internal]) {
-    cloud.faults.add(fault, { action: "CreateNetworkInterface" });
-  }
-  cloud.faults.add(FAULTS.timeout, { action: "AttachNetworkInterface" });
-  await caller.ok("ADD", sandbox.env);
-  const secondaries = cloud.dump().enis.filter((eni) =>
-    eni.type === "Secondary"
-  );
-  assertEquals(secondaries.length, 1, "the token makes a repeated call safe");
-  await caller.ok("DEL", sandbox.env);
-  await stage.drain();
 });
 
 Deno.test("terway daemon undoes an ADD whose caller dies, waiting or served", async () => {
