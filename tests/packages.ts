@@ -69,7 +69,7 @@ export async function ensurePackages(
   const list = missing.map(({ name, why }) => `${name} (${why})`).join(", ");
   if (await allowed({ list, yes })) {
     say(`installing ${list}`);
-    await install(missing.map(({ name }) => name));
+    await install(missing.map(({ name }) => name), say);
   }
   const left = await findMissing(missing);
   if (left.length > 0) {
@@ -116,23 +116,26 @@ async function allowed(
 }
 
 /** A machine that never ran `apt-get update` knows no packages. */
-async function install(names: readonly string[]): Promise<void> {
+async function install(
+  names: readonly string[],
+  say: (line: string) => void,
+): Promise<void> {
   const args = ["install", "--yes", "--no-install-recommends", ...names];
-  if (await aptGet(args)) return;
-  if (await aptGet(["update"])) await aptGet(args);
+  if ((await aptGet(args)).success) return;
+  say("reading the lists of packages first: apt-get update");
+  const update = await aptGet(["update"]);
+  const last = update.success ? await aptGet(args) : update;
+  if (last.success) return;
+  await Deno.stderr.write(last.stdout);
+  await Deno.stderr.write(last.stderr);
 }
 
-/** Its own lines go to standard error: standard output may be a document. */
-async function aptGet(args: readonly string[]): Promise<boolean> {
-  const { success, stdout, stderr } = await new Deno.Command("apt-get", {
+/** Its lines are for when it fails: standard output may be a document. */
+async function aptGet(args: readonly string[]): Promise<Deno.CommandOutput> {
+  return await new Deno.Command("apt-get", {
     // Another apt-get may be running: it is waited for.
     args: ["--quiet", "-o", "DPkg::Lock::Timeout=180", ...args],
     env: { DEBIAN_FRONTEND: "noninteractive" },
     stdin: "null",
   }).output();
-  if (!success) {
-    await Deno.stderr.write(stdout);
-    await Deno.stderr.write(stderr);
-  }
-  return success;
 }
