@@ -88,5 +88,9 @@ function write(mode: string, record: LogRecord): void {
     msg: record.rawMessage,
     ...record.properties,
   }, (_, value) => typeof value === "bigint" ? Number(value) : value);
-  Deno.stderr.writeSync(encoder.encode(line + "\n"));
+  try {
+    Deno.stderr.writeSync(encoder.encode(line + "\n"));
+  } catch {
+    // A full disk or a closed pipe: who logs must not fail with it.
+  }
 }

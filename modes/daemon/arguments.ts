@@ -6,6 +6,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { LOG_LEVELS, type LogLevel } from "../log.ts";
 import { DEFAULT_SOCKET } from "../wire.ts";
+import { DAEMON_MODES, type DaemonMode } from "./mode.ts";
 
 /** What `terway daemon --help` prints. */
 export const USAGE: string =
@@ -14,7 +15,7 @@ export const USAGE: string =
   --config FILE       eni_conf, JSON or YAML    [/etc/eni/eni.conf]
   --socket PATH       where relays ask          [${DEFAULT_SOCKET}]
   --state-dir DIR     journal and tombstones    [/var/lib/terway]
-  --daemon-mode MODE  ENIMultiIP                [ENIMultiIP]
+  --daemon-mode MODE  ${DAEMON_MODES.join(", ")} [ENIMultiIP]
   --log-level LEVEL   ${LOG_LEVELS.join(", ")} [info]
   --add-deadline S    how long an ADD waits for an address, in seconds [60]
   --drain             give every ENI back that terway made, and end
@@ -24,6 +25,15 @@ Environment: AK_ID and AK_SECRET (else the instance's RAM role), ECS_ENDPOINT,
 VPC_ENDPOINT, ALICLOUD_CLIENT_SCHEME, ALIBABA_CLOUD_IMDS_ENDPOINT.
 `;
 
+const DEFAULTS = {
+  config: "/etc/eni/eni.conf",
+  socket: DEFAULT_SOCKET,
+  "state-dir": "/var/lib/terway",
+  "log-level": "info",
+  "daemon-mode": "ENIMultiIP",
+  "add-deadline": "60",
+};
+
 /** What the daemon is started with. */
 export interface DaemonArguments {
   /** The configuration's file. */
@@ -32,6 +42,8 @@ export interface DaemonArguments {
   readonly socket: string;
   /** The folder of the journal and the tombstones. */
   readonly stateDir: string;
+  /** How pods get their network. */
+  readonly mode: DaemonMode;
   /** How much is logged. */
   readonly logLevel: LogLevel;
   /** How long an ADD waits for an address before the runtime comes again. */
@@ -52,40 +64,28 @@ export interface DaemonArguments {
 export function readArguments(args: readonly string[]): DaemonArguments {
   const problems: string[] = [];
   const flags = parseArgs([...args], {
-    string: [
-      "config",
-      "socket",
-      "state-dir",
-      "log-level",
-      "daemon-mode",
-      "add-deadline",
-    ],
+    string: Object.keys(DEFAULTS),
     boolean: ["drain", "help"],
-    default: {
-      config: "/etc/eni/eni.conf",
-      socket: DEFAULT_SOCKET,
-      "state-dir": "/var/lib/terway",
-      "log-level": "info",
-      "daemon-mode": "ENIMultiIP",
-      "add-deadline": "60",
-    },
+    default: DEFAULTS,
     unknown: (arg) => {
       problems.push(`${arg} is not known`);
       return false;
     },
   });
-  const wanted = flags["log-level"];
-  const logLevel = LOG_LEVELS.find((level) => level === wanted);
-  if (logLevel === undefined) {
-    problems.push(
-      `--log-level must be ${LOG_LEVELS.join(", ")}: it is "${wanted}"`,
-    );
-  }
-  if (flags["daemon-mode"] !== "ENIMultiIP") {
-    problems.push(
-      `--daemon-mode must be ENIMultiIP: it is "${flags["daemon-mode"]}"`,
-    );
-  }
+  const oneOf = <T extends string>(
+    name: "log-level" | "daemon-mode",
+    all: readonly T[],
+  ): T | undefined => {
+    const found = all.find((one) => one === flags[name]);
+    if (found === undefined) {
+      problems.push(
+        `--${name} must be ${all.join(", ")}: it is "${flags[name]}"`,
+      );
+    }
+    return found;
+  };
+  const logLevel = oneOf("log-level", LOG_LEVELS);
+  const mode = oneOf("daemon-mode", DAEMON_MODES);
   const addDeadlineMs = Number(flags["add-deadline"]) * 1000;
   // Above, the relay's own patience would end first.
   if (!(addDeadlineMs >= 100 && addDeadlineMs <= 60_000)) {
@@ -103,6 +103,7 @@ export function readArguments(args: readonly string[]): DaemonArguments {
     config: flags.config,
     socket: flags.socket,
     stateDir: flags["state-dir"],
+    mode: mode ?? "ENIMultiIP",
     logLevel: logLevel ?? "info",
     addDeadlineMs,
     drain: flags.drain,

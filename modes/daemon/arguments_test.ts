@@ -6,6 +6,7 @@ Deno.test("readArguments() fills defaults", () => {
     config: "/etc/eni/eni.conf",
     socket: "/run/terway/terway.sock",
     stateDir: "/var/lib/terway",
+    mode: "ENIMultiIP",
     logLevel: "info",
     addDeadlineMs: 60_000,
     drain: false,
@@ -21,14 +22,14 @@ Deno.test("readArguments() tells every problem at once", () => {
         "--nosuch",
         "--log-level=loud",
         "--daemon-mode",
-        "VPC",
+        "Bridge",
         "--add-deadline=99",
         "--socket=",
       ]),
     SyntaxError,
   );
   for (
-    const part of ["--nosuch", "extra", "loud", "VPC", '"99"', "--socket"]
+    const part of ["--nosuch", "extra", "loud", "Bridge", '"99"', "--socket"]
   ) {
     assertStringIncludes(error.message, part);
   }

@@ -6,14 +6,18 @@
  */
 import {
   type Attachment,
+  hostLinkName,
   type Owner,
   ownerKey,
+  vethMacs,
 } from "../../netns/attachment.ts";
 import { podPlan } from "../../netns/datapath/veth.ts";
 import type { Kernel } from "../../netns/kernel.ts";
-import type { Difference, Plan } from "../../netns/step.ts";
+import type { Difference, Plan, VethStep } from "../../netns/step.ts";
 import type { Grant, Keeper } from "../../pool/contract.ts";
+import { PoolError } from "../../pool/error.ts";
 import type { Lease } from "../../pool/state.ts";
+import { errorFields, type Log } from "../log.ts";
 import type { NodeEnis } from "./enis.ts";
 import { CNI_CODE, type CniRequest, RequestError } from "./request.ts";
 import { CODE_CHANGED } from "./result.ts";
@@ -29,6 +33,8 @@ export interface AttacherParts {
   readonly enis: NodeEnis;
   /** Bytes in a pod's packet when the network doesn't say. */
   readonly mtu: number;
+  /** Where is told what no caller hears. */
+  readonly log: Log;
 }
 
 /** A call on a sandbox, decoded. */
@@ -48,6 +54,8 @@ export class Attacher {
   readonly #sandboxes = new Sandboxes();
   /** ADDs that wait or are under way, so that a DEL can end them. */
   readonly #adding = new Map<string, Set<AbortController>>();
+  /** Whose DEL was answered while the journal couldn't be written. */
+  readonly #unreleased = new Map<string, Owner>();
 
   /**
    * Makes one.
@@ -116,6 +124,31 @@ export class Attacher {
   }
 
   /**
+   * Ends the leases of pods that were deleted while the journal couldn't be
+   * written. Does nothing when there are none.
+   */
+  async releaseLate(): Promise<void> {
+    for (const owner of [...this.#unreleased.values()]) {
+      await this.delete(owner);
+    }
+  }
+
+  /**
+   * Makes a pod's network what it was made as. The verbs of its sandbox wait.
+   *
+   * @param key Whose.
+   * @returns What wasn't as it should be, and is now; nothing without a lease.
+   * @throws {NetlinkError} When the kernel refuses.
+   * @throws {NamespaceError} When the pod's namespace is gone.
+   */
+  repair(key: string): Promise<readonly Difference[]> {
+    const lease = this.#parts.keeper.lease(key);
+    if (lease === undefined) return Promise.resolve([]);
+    const { containerId } = attachmentOf(lease).owner;
+    return this.#sandboxes.run(containerId, () => this.#repair(key));
+  }
+
+  /**
    * Detaches every pod of a network but those named.
    *
    * @param list The network's name; who stays; and, for a list that was
@@ -150,6 +183,7 @@ export class Attacher {
     await kernel.checkNamespace(netns);
     const earlier = keeper.lease(ownerKey(owner));
     if (earlier !== undefined) requireSame(attachmentOf(earlier), netns);
+    this.#unreleased.delete(ownerKey(owner));
     const lease = await keeper.claim({
       ownerKey: ownerKey(owner),
       attach: (grant) => this.#attachment(request, grant),
@@ -199,13 +233,50 @@ export class Attacher {
     );
   }
 
+  async #repair(key: string): Promise<readonly Difference[]> {
+    const { keeper, kernel, enis } = this.#parts;
+    const lease = keeper.lease(key);
+    if (lease === undefined || this.#unreleased.has(key)) return [];
+    const attachment = attachmentOf(lease);
+    const eni = enis.attached(attachment.eni.id);
+    // Its ENI is gone or comes: without it there is nothing to lead to.
+    if (eni === undefined) return [];
+    const plan = podPlan(attachment, eni);
+    const differences = await kernel.compare(plan);
+    if (differences.length > 0) await kernel.apply(plan);
+    return differences;
+  }
+
   async #delete(owner: Owner): Promise<void> {
     const { keeper, kernel } = this.#parts;
-    const lease = keeper.lease(ownerKey(owner));
-    if (lease === undefined) return;
+    const key = ownerKey(owner);
+    const lease = keeper.lease(key);
+    if (lease === undefined) {
+      this.#unreleased.delete(key);
+      // A DEL that was cut short may have left it, and a journal may be lost.
+      await kernel.remove({ steps: [hostEnd(owner)] });
+      return;
+    }
     const attachment = attachmentOf(lease);
     await kernel.remove(podPlan(attachment, attachment.eni));
-    await keeper.release(ownerKey(owner));
+    try {
+      await keeper.release(key);
+      this.#unreleased.delete(key);
+    } catch (error) {
+      if (!(error instanceof PoolError) || error.kind !== "journal") {
+        throw error;
+      }
+      // The pod must not hang on our disk; its address isn't given out until
+      // the release is written, by releaseLate() or by a look for dead pods.
+      if (!this.#unreleased.has(key)) {
+        this.#parts.log.error(
+          "a pod was deleted, but the journal can't be written: its address " +
+            "stays taken until it can",
+          { owner: key, ip: attachment.ip, ...errorFields(error) },
+        );
+      }
+      this.#unreleased.set(key, owner);
+    }
   }
 
   #attachment(
@@ -237,8 +308,20 @@ export class Attacher {
  * @param lease A lease of this daemon's journal.
  * @returns What the pod got.
  */
-export function attachmentOf(lease: Lease): Attachment {
+export function attachmentOf(lease: Pick<Lease, "attachment">): Attachment {
   return lease.attachment as Attachment;
+}
+
+/** The host's end of an owner's veth pair, by the marks that make it ours. */
+function hostEnd(owner: Owner): VethStep {
+  const macs = vethMacs(owner);
+  return {
+    kind: "veth",
+    host: { name: hostLinkName(owner), mac: macs.host },
+    pod: { name: owner.ifName, mac: macs.pod },
+    mtu: 1500,
+    alias: "",
+  };
 }
 
 function requireSame(earlier: Attachment, netns: string): void {
@@ -250,7 +333,13 @@ function requireSame(earlier: Attachment, netns: string): void {
   );
 }
 
-function sentence(difference: Difference): string {
+/**
+ * Writes a difference for people.
+ *
+ * @param difference What isn't as planned.
+ * @returns The command that makes the object, and what is there instead.
+ */
+export function sentence(difference: Difference): string {
   const seen = difference.seen === undefined
     ? ""
     : `, it is ${difference.seen}`;

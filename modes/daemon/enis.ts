@@ -8,7 +8,7 @@ import type { AttachedEni } from "../../netns/attachment.ts";
 import { eniPlan } from "../../netns/datapath/veth.ts";
 import { gatewayOf, type Ip } from "../../netns/ip.ts";
 import type { Kernel } from "../../netns/kernel.ts";
-import type { Plan } from "../../netns/step.ts";
+import type { Difference, Plan } from "../../netns/step.ts";
 import type { HostEni, PoolHost } from "../../pool/contract.ts";
 
 /** An ENI that pods can use. */
@@ -16,6 +16,8 @@ interface ReadyEni {
   readonly attached: AttachedEni;
   readonly plan: Plan;
 }
+
+const NO_PLAN: Plan = { steps: [] };
 
 /** What the ENIs' set-up needs to know of the node. */
 export interface NodeParts {
@@ -31,6 +33,7 @@ export interface NodeParts {
 export class NodeEnis implements PoolHost {
   readonly #parts: NodeParts;
   readonly #ready = new Map<string, ReadyEni>();
+  readonly #repairs = new Map<string, Promise<unknown>>();
 
   /**
    * Starts with none.
@@ -75,6 +78,8 @@ export class NodeEnis implements PoolHost {
     const { kernel, nodeIp, mtu } = this.#parts;
     const seen = await kernel.findLink(eni.mac);
     this.#ready.delete(eni.id);
+    // What a repair puts back now would stay.
+    await this.#repairs.get(eni.id)?.catch(() => {});
     if (seen === undefined) return;
     const link = { name: seen.name, ifIndex: seen.ifIndex, mac: eni.mac };
     const gateway = gatewayOf(eni.subnet);
@@ -99,5 +104,53 @@ export class NodeEnis implements PoolHost {
    */
   plan(eniId: string): Plan | undefined {
     return this.#ready.get(eniId)?.plan;
+  }
+
+  /**
+   * Gives the ENIs that are set up.
+   *
+   * @returns The cloud's ids.
+   */
+  ids(): readonly string[] {
+    return [...this.#ready.keys()];
+  }
+
+  /**
+   * Finds an ENI by its link.
+   *
+   * @param ifIndex The link's index on this node.
+   * @returns The cloud's id; undefined for a link that is no ENI of pods.
+   */
+  idOf(ifIndex: number): string | undefined {
+    for (const [id, { attached }] of this.#ready) {
+      if (attached.ifIndex === ifIndex) return id;
+    }
+    return undefined;
+  }
+
+  /**
+   * Makes an ENI's set-up what it was made as.
+   *
+   * @param eniId The cloud's id.
+   * @returns What wasn't as it should be, and is now.
+   * @throws {NetlinkError} When the kernel refuses.
+   */
+  async repair(eniId: string): Promise<readonly Difference[]> {
+    const work = this.#repair(eniId);
+    this.#repairs.set(eniId, work);
+    try {
+      return await work;
+    } finally {
+      if (this.#repairs.get(eniId) === work) this.#repairs.delete(eniId);
+    }
+  }
+
+  async #repair(eniId: string): Promise<readonly Difference[]> {
+    const { kernel } = this.#parts;
+    const differences = await kernel.compare(this.plan(eniId) ?? NO_PLAN);
+    const plan = this.plan(eniId);
+    if (plan === undefined) return [];
+    if (differences.length > 0) await kernel.apply(plan);
+    return differences;
   }
 }

@@ -15,21 +15,20 @@ import { Attacher } from "./attach.ts";
 import type { DaemonConfig } from "./config.ts";
 import { dispatch, type OperatorCommands } from "./dispatch.ts";
 import { loadConfig } from "./eni_conf_file.ts";
+import { requireMode } from "./mode.ts";
 import type { NodeEnis } from "./enis.ts";
 import { type NodeFacts, openNode } from "./node.ts";
 import { poolOptions } from "./pool.ts";
+import { Repairer } from "./repair.ts";
 import { serve } from "./serve.ts";
 import { sweepLinks } from "./sweep.ts";
-import { settleTombstones } from "./tombstones.ts";
+import { keepUp } from "./upkeep.ts";
 
 /** The cloud must have told which cards there are within this time. */
 const START_DEADLINE_MS = 120_000;
 
 /** A drain takes a detach and a delete a card, some at once. */
 const DRAIN_DEADLINE_MS = 120_000;
-
-/** How often the folder of tombstones is looked into. */
-const TOMBSTONE_PERIOD_MS = 5_000;
 
 const encoder = new TextEncoder();
 
@@ -103,8 +102,10 @@ interface Pool {
 
 async function serveUntilTold(parts: Parts & Pool): Promise<void> {
   const { options, config, kernel, keeper, enis, log } = parts;
-  const attacher = new Attacher({ kernel, keeper, enis, mtu: config.mtu });
+  const { mtu } = config;
+  const attacher = new Attacher({ kernel, keeper, enis, mtu, log });
   const commands = operatorCommands(parts);
+  requireMode(options.mode, parts.journal.load().leases);
   const started = keeper.start(AbortSignal.timeout(START_DEADLINE_MS));
   started.catch((error) =>
     log.error("the cloud hasn't told which ENIs there are", errorFields(error))
@@ -130,19 +131,15 @@ async function serveUntilTold(parts: Parts & Pool): Promise<void> {
     log,
   });
   log.info("serving", { socket: options.socket });
-  const folder = `${options.stateDir}/tombstones`;
-  const tombstones = every(
-    TOMBSTONE_PERIOD_MS,
-    () =>
-      settleTombstones({ folder, attacher, log }).catch((error) =>
-        log.error("the tombstones can't be read", errorFields(error))
-      ),
-  );
+  const repairer = new Repairer({ ...parts, attacher });
+  const tombstones = `${options.stateDir}/tombstones`;
+  const upkeep = keepUp({ ...parts, tombstones, attacher, repairer });
   try {
     onSignal((signal) => stop.resolve(signal));
     log.info("stopping", { signal: await stop.promise });
   } finally {
-    await tombstones.stop();
+    await upkeep[Symbol.asyncDispose]();
+    await repairer[Symbol.asyncDispose]();
     await server.close();
     await keeper.stop();
     await kernel.settled();
@@ -183,33 +180,6 @@ function workerUrl(): URL {
   return import.meta.url.endsWith("/modes/daemon/main.ts")
     ? new URL("../../netns/worker.ts", import.meta.url)
     : new URL("./netlink.js", import.meta.url);
-}
-
-/** Runs `work`, which doesn't fail, at once and then again after each pause, until stopped. */
-function every(
-  periodMs: number,
-  work: () => Promise<unknown>,
-): { stop(): Promise<void> } {
-  const stopped = Promise.withResolvers<void>();
-  let stop = false;
-  const loop = (async () => {
-    while (!stop) {
-      await work();
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      const pause = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, periodMs);
-      });
-      await Promise.race([pause, stopped.promise]);
-      clearTimeout(timer);
-    }
-  })();
-  return {
-    stop: () => {
-      stop = true;
-      stopped.resolve();
-      return loop;
-    },
-  };
 }
 
 function onSignal(told: (signal: Deno.Signal) => void): void {

@@ -1,0 +1,181 @@
+/**
+ * Keeps the node's kernel as the plans want it: what somebody else removed or
+ * changed is put back, and told as the command that it equals.
+ *
+ * The kernel tells of links, routes and rules of the node within milliseconds;
+ * what happens inside a pod, and what an event missed, is found by a look at
+ * everything once a minute.
+ *
+ * @module
+ */
+import { hostLinkName } from "../../netns/attachment.ts";
+import { type Cidr, hostCidr } from "../../netns/ip.ts";
+import type { Kernel, KernelEvent } from "../../netns/kernel.ts";
+import { NamespaceError } from "../../netns/namespace.ts";
+import type { Difference } from "../../netns/step.ts";
+import type { Keeper } from "../../pool/contract.ts";
+import type { OwnerKey } from "../../pool/state.ts";
+import { errorFields, type Log } from "../log.ts";
+import { type Attacher, attachmentOf, sentence } from "./attach.ts";
+import type { NodeEnis } from "./enis.ts";
+
+/** What a repairer works with. */
+export interface RepairParts {
+  /** The node's kernel. */
+  readonly kernel: Kernel;
+  /** The pool, for its leases. */
+  readonly keeper: Keeper;
+  /** The node's ENIs in its kernel. */
+  readonly enis: NodeEnis;
+  /** Repairs a pod, in line with the verbs of its sandbox. */
+  readonly attacher: Attacher;
+  /** Where repairs are told. */
+  readonly log: Log;
+}
+
+/**
+ * Changes come in groups: `ip route flush` is an event a route. So long is
+ * waited for the rest of a group; a second is what a repair may take.
+ */
+const GATHER_MS = 100;
+
+/** Puts back what was there. */
+export class Repairer implements AsyncDisposable {
+  readonly #parts: RepairParts;
+  readonly #pods = new Set<OwnerKey>();
+  readonly #enis = new Set<string>();
+  readonly #ears: Disposable;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #work: Promise<void> = Promise.resolve();
+  #stopped = false;
+
+  /**
+   * Listens to the kernel from now on.
+   *
+   * @param parts What it works with.
+   */
+  constructor(parts: RepairParts) {
+    this.#parts = parts;
+    this.#ears = parts.kernel.onEvent((event) => this.#hear(event));
+  }
+
+  /**
+   * Compares everything with the kernel, and repairs.
+   *
+   * @returns When that is done; failures are told, and tried again next time.
+   */
+  sweep(): Promise<void> {
+    for (const eniId of this.#parts.enis.ids()) this.#enis.add(eniId);
+    for (const { ownerKey } of this.#parts.keeper.leases()) {
+      this.#pods.add(ownerKey);
+    }
+    return this.#repairMarked();
+  }
+
+  /** Listens no more, and waits for a repair that is under way. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopped = true;
+    this.#ears[Symbol.dispose]();
+    clearTimeout(this.#timer);
+    await this.#work;
+  }
+
+  #hear(event: KernelEvent): void {
+    if (this.#mark(event)) {
+      this.#timer ??= setTimeout(() => {
+        this.#timer = undefined;
+        void this.#repairMarked();
+      }, GATHER_MS);
+    }
+  }
+
+  /** Notes what an event may have broken; an event of our own work breaks nothing. */
+  #mark(event: KernelEvent): boolean {
+    switch (event.kind) {
+      case "lost":
+        for (const eniId of this.#parts.enis.ids()) this.#enis.add(eniId);
+        return this.#markPods(() => true);
+      case "link":
+        if (event.action === "new" && event.link.up) return false;
+        return this.#markEni(event.link.ifIndex) ||
+          this.#markPods((lease) =>
+            hostLinkName(lease.owner) === event.link.name
+          );
+      case "rule":
+        return event.action === "deleted" &&
+          this.#markIp(event.rule.from ?? event.rule.to);
+      case "route":
+        if (event.action !== "deleted") return false;
+        return this.#markIp(event.route.destination) ||
+          this.#markEni(event.route.ifIndex);
+      case "address":
+        return false;
+    }
+  }
+
+  #markIp(prefix: Cidr | undefined): boolean {
+    return prefix !== undefined &&
+      this.#markPods(({ ip }) => hostCidr(ip) === prefix);
+  }
+
+  #markEni(ifIndex: number): boolean {
+    const eniId = this.#parts.enis.idOf(ifIndex);
+    if (eniId === undefined) return false;
+    this.#enis.add(eniId);
+    return true;
+  }
+
+  #markPods(
+    isMeant: (attachment: ReturnType<typeof attachmentOf>) => boolean,
+  ): boolean {
+    let found = false;
+    for (const lease of this.#parts.keeper.leases()) {
+      if (!isMeant(attachmentOf(lease))) continue;
+      this.#pods.add(lease.ownerKey);
+      found = true;
+    }
+    return found;
+  }
+
+  #repairMarked(): Promise<void> {
+    this.#work = this.#work.then(async () => {
+      const { enis, attacher } = this.#parts;
+      for (const eniId of take(this.#enis)) {
+        await this.#repair({ eni: eniId }, () => enis.repair(eniId));
+      }
+      for (const key of take(this.#pods)) {
+        await this.#repair({ owner: key }, () => attacher.repair(key));
+      }
+    });
+    return this.#work;
+  }
+
+  async #repair(
+    who: Readonly<Record<string, string>>,
+    repair: () => Promise<readonly Difference[]>,
+  ): Promise<void> {
+    if (this.#stopped) return;
+    const { log } = this.#parts;
+    try {
+      const differences = await repair();
+      if (differences.length === 0) return;
+      log.warning("somebody changed the network: it was put back", {
+        ...who,
+        was: differences.map(sentence),
+      });
+    } catch (error) {
+      // A pod whose namespace is gone waits for its DEL.
+      if (error instanceof NamespaceError) return;
+      log.warning("the network isn't as it should be, and can't be put back", {
+        ...who,
+        ...errorFields(error),
+      });
+    }
+  }
+}
+
+function take<T>(set: Set<T>): readonly T[] {
+  const all = [...set];
+  set.clear();
+  return all;
+}

@@ -1,0 +1,120 @@
+/**
+ * What the daemon does by itself, again and again: it carries out what was
+ * written down, repairs the kernel, and frees what dead pods hold.
+ *
+ * @module
+ */
+import type { Kernel } from "../../netns/kernel.ts";
+import type { Keeper } from "../../pool/contract.ts";
+import { errorFields, type Log } from "../log.ts";
+import type { Attacher } from "./attach.ts";
+import { deadOf, findMissing, type Missing, sinceWhen } from "./dead.ts";
+import type { Repairer } from "./repair.ts";
+import { settleTombstones } from "./tombstones.ts";
+
+/** How often what was written down is looked for. */
+const LATE_PERIOD_MS = 5_000;
+
+/** How often everything is compared with the kernel. */
+const SWEEP_PERIOD_MS = 60_000;
+
+/** What the upkeep works with. */
+export interface UpkeepParts {
+  /** The folder that relays write to. */
+  readonly tombstones: string;
+  /** The node's kernel. */
+  readonly kernel: Kernel;
+  /** The node's pool. */
+  readonly keeper: Keeper;
+  /** Serves the verbs of sandboxes. */
+  readonly attacher: Attacher;
+  /** Puts back what was there. */
+  readonly repairer: Repairer;
+  /** Where failures are told. */
+  readonly log: Log;
+}
+
+/**
+ * Begins the upkeep.
+ *
+ * @param parts What it works with.
+ * @returns Ends it, and waits for what is under way.
+ */
+export function keepUp(parts: UpkeepParts): AsyncDisposable {
+  const { log } = parts;
+  const guarded = (what: string, work: () => Promise<unknown>) => async () => {
+    try {
+      await work();
+    } catch (error) {
+      log.error(`${what} failed: it is tried again`, errorFields(error));
+    }
+  };
+  let missing: Missing = new Map();
+  const loops = [
+    every(
+      LATE_PERIOD_MS,
+      guarded("settling what came late", async () => {
+        await settleTombstones({ ...parts, folder: parts.tombstones });
+        await parts.attacher.releaseLate();
+      }),
+    ),
+    every(
+      SWEEP_PERIOD_MS,
+      guarded("a look at the whole node", async () => {
+        await parts.repairer.sweep();
+        missing = await freeDead(parts, missing);
+      }),
+    ),
+  ];
+  return {
+    async [Symbol.asyncDispose](): Promise<void> {
+      await Promise.all(loops.map((loop) => loop[Symbol.asyncDispose]()));
+    },
+  };
+}
+
+async function freeDead(
+  { kernel, keeper, attacher, log }: UpkeepParts,
+  before: Missing,
+): Promise<Missing> {
+  const nowMs = Date.now();
+  const found = await findMissing(kernel, keeper.leases());
+  const missing = sinceWhen(before, found.map(({ key }) => key), nowMs);
+  const dead = new Set(deadOf(missing, nowMs));
+  for (const { key, owner } of found) {
+    if (!dead.has(key)) continue;
+    log.warning("a pod is gone without a DEL: its address is released", {
+      owner: key,
+      since: new Date(missing.get(key) ?? nowMs).toISOString(),
+    });
+    await attacher.delete(owner);
+  }
+  return missing;
+}
+
+/** Runs `work`, which doesn't fail, at once and then again after each pause. */
+function every(
+  periodMs: number,
+  work: () => Promise<unknown>,
+): AsyncDisposable {
+  const stopped = Promise.withResolvers<void>();
+  let isStopped = false;
+  const loop = (async () => {
+    while (!isStopped) {
+      await work();
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const pause = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, periodMs);
+      });
+      await Promise.race([pause, stopped.promise]);
+      clearTimeout(timer);
+    }
+  })();
+  return {
+    [Symbol.asyncDispose](): Promise<void> {
+      isStopped = true;
+      stopped.resolve();
+      return loop;
+    },
+  };
+}

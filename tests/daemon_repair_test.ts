@@ -1,0 +1,114 @@
+/**
+ * A daemon whose node is changed by somebody else, or whose disk is full: what
+ * was removed is put back, and no pod hangs on the daemon's troubles.
+ */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { hostLinkName } from "../netns/attachment.ts";
+import { openStage, type Stage } from "./stage/stage.ts";
+import { Caller, ipOf, Sandbox } from "./daemon/harness.ts";
+
+/** Runs a command on the stage's first node. */
+async function onNode(stage: Stage, ...args: string[]): Promise<string> {
+  const netns = stage.description.nodes[0]?.netns;
+  const { success, stdout, stderr } = await new Deno.Command("nsenter", {
+    args: [`--net=${netns}`, ...args],
+  }).output();
+  assert(success, new TextDecoder().decode(stderr));
+  return new TextDecoder().decode(stdout);
+}
+
+Deno.test("terway daemon puts back what somebody removed, and says which command that was", async () => {
+  await using stage = await openStage({ nodeCount: 1, zoneCount: 1 });
+  const caller = new Caller(stage);
+  using sandbox = new Sandbox(stage, "mended");
+  const ip = ipOf(await caller.ok("ADD", sandbox.env)).replace(/\/.*/, "");
+  const link = hostLinkName({
+    network: "terway",
+    containerId: "mended",
+    ifName: "eth0",
+  });
+  const whole = caller.kernel();
+  const rules = whole.rules;
+  const table = rules.find((rule) => rule.from === `${ip}/32`)?.table;
+  const mac = stage.region.cloud.dump().enis
+    .find(({ type }) => type === "Secondary")?.mac;
+  const eni = whole.links.find((one) => one.mac === mac);
+
+  const breaks: readonly (readonly string[])[] = [
+    ["ip", "rule", "del", "from", ip],
+    ["ip", "rule", "del", "to", ip],
+    ["ip", "route", "del", ip, "dev", link],
+    ["ip", "route", "flush", "table", String(table)],
+    ["ip", "link", "set", eni?.name ?? "", "down"],
+    ["ip", "link", "set", link, "down"],
+    ["ip", "link", "del", link],
+  ];
+  for (const command of breaks) {
+    await onNode(stage, ...command);
+    await caller.until(async () =>
+      (await caller.call("CHECK", sandbox.env)).status === 0
+    );
+  }
+  const log = await Deno.readTextFile(stage.daemon("n1").log);
+  assertStringIncludes(
+    log,
+    `missing: ip rule add priority 2048 from ${ip}/32 lookup ${table}`,
+  );
+  assertStringIncludes(log, `missing: ip route add ${ip}`);
+  await caller.ok("DEL", sandbox.env);
+  await stage.drain();
+});
+
+Deno.test("terway daemon answers a DEL while its disk is full, and frees the address later", async () => {
+  const dir = await Deno.makeTempDir({ prefix: "terway-full-" });
+  const run = async (command: string, ...args: string[]): Promise<boolean> =>
+    (await new Deno.Command(command, { args, stderr: "null" }).output())
+      .success;
+  assert(await run("mount", "-t", "tmpfs", "-o", "size=24m", "none", dir));
+  try {
+    await using stage = await openStage({
+      nodeCount: 1,
+      zoneCount: 1,
+      dir: `${dir}/stage`,
+      daemonFlags: ["--add-deadline", "5"],
+    });
+    const caller = new Caller(stage);
+    using first = new Sandbox(stage, "first");
+    using second = new Sandbox(stage, "second");
+    const before = caller.kernel();
+    await caller.ok("ADD", first.env);
+    await fill(`${dir}/ballast`);
+
+    await caller.refused("ADD", second.env, {
+      code: 11,
+      includes: ["disk is full: free some space"],
+    });
+    await caller.ok("DEL", first.env);
+    assertEquals(caller.kernel().rules.length, before.rules.length);
+    assertEquals((await caller.leases()).length, 1);
+
+    await Deno.remove(`${dir}/ballast`);
+    await caller.until(async () => (await caller.leases()).length === 0);
+    await caller.ok("ADD", second.env);
+    await caller.ok("DEL", second.env);
+    await stage.drain();
+  } finally {
+    await run("umount", "--lazy", dir);
+    await Deno.remove(dir, { recursive: true });
+  }
+});
+
+/** Writes until the disk takes no more. */
+async function fill(path: string): Promise<void> {
+  using file = await Deno.open(path, { write: true, create: true });
+  for (let size = 1 << 20; size >= 512; size >>= 1) {
+    const block = new Uint8Array(size);
+    try {
+      for (;;) file.writeSync(block);
+    } catch (error) {
+      if (!(error instanceof Error && error.message.includes("space"))) {
+        throw error;
+      }
+    }
+  }
+}
