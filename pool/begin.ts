@@ -5,6 +5,7 @@
  * @module
  */
 import type { Ip } from "../netns/ip.ts";
+import { spend } from "./budget.ts";
 import { hasLease } from "./card.ts";
 import { invariant } from "./error.ts";
 import type { Call, EventOf, OpenCall } from "./event.ts";
@@ -82,6 +83,7 @@ export function begun(
   const isGiving = call.kind === "unassign" || call.kind === "retire";
   const next: PoolState = {
     ...known,
+    spent: spend(known.spent, call, nowMs),
     gaveBackMs: isGiving ? nowMs : known.gaveBackMs,
     nextCallId: id + 1,
     calls: withEntry(known.calls, id, open),

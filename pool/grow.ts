@@ -175,6 +175,17 @@ function keepMinimum(state: PoolState, limits: PoolLimits, desk: Desk): void {
   for (let i = 0; i < missing; i++) create(state, limits, { wanted: 1, desk });
 }
 
+/** A stock is filled with what waiting pods leave of a minute's calls. */
+function isOpen(
+  state: PoolState,
+  kind: "create" | "assign",
+  { lanes }: Desk,
+): boolean {
+  return state.claims.size > 0
+    ? lanes.isOpen(kind)
+    : lanes.isOpenForStock(kind);
+}
+
 /** Room that will be had on a card: at once, or when its present call ended. */
 function usableRoom(
   state: PoolState,
@@ -182,6 +193,8 @@ function usableRoom(
   { limits, desk }: { limits: PoolLimits; desk: Desk },
 ): number {
   if (eni.assignFromMs > desk.nowMs) return 0;
+  // Nothing is added while something is to go, and that may take a minute.
+  if (isGiving(eni) && desk.lanes.isHeld("unassign")) return 0;
   const room = roomOf(eni, limits);
   return yieldOf(state, eni.intent.vSwitchId, desk.nowMs) === 0 ? 0 : room;
 }
@@ -191,17 +204,23 @@ function assign(
   eni: PooledEni,
   { room, desk }: { room: number; desk: Desk },
 ): number {
-  const { lanes, nowMs, begin } = desk;
+  const { nowMs, begin } = desk;
   const isSettled = serves(eni) && eni.assign === undefined && !eni.resync;
-  if (!isSettled || !lanes.isFree(eni) || !lanes.isOpen("assign")) return 0;
-  for (const slot of eni.slots.values()) {
-    // One change at a time: the cloud could give back the very address that goes.
-    if (slot.kind === "unassigning") return 0;
-  }
+  if (!isSettled || !desk.lanes.isFree(eni)) return 0;
+  if (!isOpen(state, "assign", desk)) return 0;
+  // One change at a time: the cloud could give back the very address that goes.
+  if (isGiving(eni)) return 0;
   const atMost = yieldOf(state, eni.intent.vSwitchId, nowMs);
   const count = Math.min(room, ADDRESSES_PER_CALL, atMost);
   if (count > 0) begin({ kind: "assign", eniKey: eni.key, count });
   return count;
+}
+
+function isGiving(eni: PooledEni): boolean {
+  for (const slot of eni.slots.values()) {
+    if (slot.kind === "unassigning") return true;
+  }
+  return false;
 }
 
 function create(
@@ -209,7 +228,7 @@ function create(
   limits: PoolLimits,
   { wanted, desk }: { wanted: number; desk: Desk },
 ): void {
-  const { lanes, nowMs, begin } = desk;
+  const { nowMs, begin } = desk;
   const { full } = state;
   if (full !== undefined && full.untilMs > nowMs) return;
   // After a quota error one card is tried, not a burst of them.
@@ -220,7 +239,7 @@ function create(
   const atMost = yieldOf(state, choice.id, nowMs);
   if (atMost !== Infinity) cards = Math.min(cards, 1);
   for (let left = wanted; left > 0 && cards > 0; cards--) {
-    if (!lanes.isOpen("create")) return;
+    if (!isOpen(state, "create", desk)) return;
     const ipCount = Math.min(left, limits.addressesPerEni, atMost);
     const wish = { vSwitchId: choice.id, subnet: choice.cidr, ipCount };
     begin({ kind: "create", wish });

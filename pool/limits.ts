@@ -9,6 +9,7 @@
  * @module
  */
 import type { Cidr } from "../netns/ip.ts";
+import { CALLS_PER_MINUTE, type CallsPerMinute } from "./budget.ts";
 import type { InstanceLimits } from "./cloud.ts";
 
 /** Calls to the cloud at once. Source: seed 000, "no more than 8". */
@@ -81,6 +82,9 @@ export const PROVE_MS: number = 60_000;
  */
 export const UNMOVED_MS: number = 10_000;
 
+/** The share of a minute's calls that a stock leaves to pods that may come. */
+export const KEPT_SHARE: number = 0.2;
+
 /** Between two looks at a card that changes. Source: ECS, "poll every 1 to 2 s". */
 export const POLL_MS: number = 1_000;
 
@@ -143,6 +147,8 @@ export interface PoolLimits {
   readonly idleReclaim: IdleReclaim | undefined;
   /** Addresses that an empty pool gets once. */
   readonly warmUpCount: number;
+  /** By API of the cloud, how often it may be called in a minute. */
+  readonly callsPerMinute: CallsPerMinute;
 }
 
 /** When idle addresses are given back by time, beside the bounds. */
@@ -185,6 +191,8 @@ export interface LimitsWish {
   readonly idleReclaim?: IdleReclaim;
   /** Addresses that an empty pool gets once. @default {0} */
   readonly warmUpCount?: number;
+  /** Calls a minute by API, over {@linkcode CALLS_PER_MINUTE}; 1 or more. */
+  readonly callsPerMinute?: CallsPerMinute;
 }
 
 /**
@@ -216,6 +224,12 @@ export function poolLimits(wish: LimitsWish): PoolLimits {
       );
     }
   }
+  for (const [api, count] of Object.entries(wish.callsPerMinute ?? {})) {
+    if (Number.isSafeInteger(count) && count >= 1) continue;
+    throw new RangeError(
+      `Cannot bound the pool as calls of ${api} a minute must be a whole number from 1: it is ${count}`,
+    );
+  }
   if (minIdle > maxIdle) {
     throw new RangeError(
       `Cannot bound the pool as minIdle must not exceed maxIdle: they are ${minIdle} and ${maxIdle}`,
@@ -241,6 +255,7 @@ export function poolLimits(wish: LimitsWish): PoolLimits {
     vSwitchPolicy: wish.vSwitchPolicy ?? "ordered",
     idleReclaim: wish.idleReclaim,
     warmUpCount,
+    callsPerMinute: { ...CALLS_PER_MINUTE, ...wish.callsPerMinute },
   };
 }
 

@@ -17,6 +17,7 @@ export interface Reason {
    * - `full`: the cloud allows no further card.
    * - `capacity`: the instance type allows no further address.
    * - `exhausted`: no vSwitch has addresses.
+   * - `budget`: this minute's calls of an API are spent.
    * - `throttled`: the cloud asks for fewer calls.
    * - `refused`: the cloud refuses; an operator must act.
    * - `unreachable`: the cloud doesn't answer, or not usefully.
@@ -30,6 +31,7 @@ export interface Reason {
     | "full"
     | "capacity"
     | "exhausted"
+    | "budget"
     | "throttled"
     | "refused"
     | "unreachable"

@@ -101,9 +101,9 @@ export function plan(
   limits: PoolLimits,
   nowMs: number,
 ): readonly Action[] {
-  const lanes = new Lanes(state, nowMs);
+  const lanes = new Lanes(state, limits, nowMs);
   if (state.surveyedMs === undefined) {
-    return lanes.isOpen("survey") ? [call(surveyOf(state, limits))] : [];
+    return lanes.isOpen("survey") ? [call(surveyOf(state, limits, lanes))] : [];
   }
   if (isWarm(state, limits)) return [{ kind: "warmed" }];
   const cooled = [...state.enis.values()].flatMap((eni) => cool(eni, nowMs));
@@ -115,7 +115,7 @@ export function plan(
 
   const calls: CallWish[] = [];
   const begin = (wish: CallWish) => {
-    lanes.enter(wish.kind, "eniKey" in wish ? wish.eniKey : undefined);
+    lanes.enter(wish);
     calls.push(wish);
   };
   for (const eni of state.enis.values()) {
@@ -250,6 +250,9 @@ function repeated(eni: PooledEni): CallWish | undefined {
   };
 }
 
+/** A survey that polls have pushed aside for so long comes before them. */
+const OVERDUE_MS = 60_000;
+
 /** Source: ECS DescribeNetworkInterfaces, `NetworkInterfaceId.N`. */
 const ENIS_PER_LOOK = 100;
 
@@ -258,24 +261,38 @@ function looks(
   limits: PoolLimits,
   { lanes, nowMs }: { lanes: Lanes; nowMs: number },
 ): CallWish | undefined {
+  const isDue = isSurveyed(state) && state.surveyFromMs <= nowMs;
+  const isOverdue = isDue && state.surveyFromMs + OVERDUE_MS <= nowMs;
+  if (isOverdue && lanes.isOpen("survey")) {
+    return surveyOf(state, limits, lanes);
+  }
   const enis = [...state.enis.values()];
   const eniKeys = enis.filter((eni) =>
     isWatched(eni, nowMs) && lanes.isFree(eni)
   )
     .map((eni) => eni.key).slice(0, ENIS_PER_LOOK);
-  if (eniKeys.length > 0) return { kind: "describe", eniKeys };
+  // Polls leave a share to surveys, which alone find what others changed.
+  if (eniKeys.length > 0 && lanes.isOpenForStock("describe")) {
+    return { kind: "describe", eniKeys };
+  }
   const isSought = enis.some((eni) =>
     eni.phase === "seeking" && eni.notBeforeMs <= nowMs
   );
-  const isDue = isSurveyed(state) && state.surveyFromMs <= nowMs;
-  return isSought || isDue ? surveyOf(state, limits) : undefined;
+  return isSought || isDue ? surveyOf(state, limits, lanes) : undefined;
 }
 
 /** The counts of vSwitches are asked for only where they decide something. */
-function surveyOf(state: PoolState, limits: PoolLimits): CallWish {
+function surveyOf(
+  state: PoolState,
+  limits: PoolLimits,
+  lanes: Lanes,
+): CallWish {
   const { vSwitches, vSwitchPolicy } = limits;
   const isWanted = vSwitchPolicy === "most" || state.rests.size > 0;
   if (vSwitches.length < 2 || !isWanted) return { kind: "survey" };
+  if (lanes.left("DescribeVSwitches") < vSwitches.length) {
+    return { kind: "survey" };
+  }
   return { kind: "survey", vSwitchIds: vSwitches.map(({ id }) => id) };
 }
 

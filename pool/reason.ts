@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { apisOf, leftOf, nextMinuteMs } from "./budget.ts";
 import type { Problem } from "./event.ts";
 import { chooseVSwitch, shortfall, yieldOf } from "./grow.ts";
 import type { PoolLimits } from "./limits.ts";
@@ -71,7 +72,7 @@ function reasonOf(state: PoolState, limits: PoolLimits, it: Case): Reason {
   const { stock, ahead, nowMs } = it;
   if (state.surveyedMs === undefined) {
     const gate = state.gates.get("survey");
-    if (gate !== undefined) return held(gate);
+    if (gate !== undefined) return gated(gate);
     return because("starting", "the cloud is asked which cards there are");
   }
   if (ahead < stock.coming + stock.idle) return pending(state, stock);
@@ -128,8 +129,8 @@ function pending(state: PoolState, stock: Stock): Reason {
 /** There is room on a card, yet nothing is under way to fill it. */
 function roomy(state: PoolState, limits: PoolLimits, it: Case): Reason {
   if (shortfall(state, limits, it.nowMs) === 0) return gathering();
-  const gate = state.gates.get("assign");
-  if (gate !== undefined) return held(gate);
+  const held = heldBack(state, limits, { kind: "assign", nowMs: it.nowMs });
+  if (held !== undefined) return held;
   const isAllDry = [...state.enis.values()].every((eni) =>
     yieldOf(state, eni.intent.vSwitchId, it.nowMs) === 0
   );
@@ -144,8 +145,8 @@ function creatable(
   nowMs: number,
 ): Reason {
   if (shortfall(state, limits, nowMs) === 0) return gathering();
-  const gate = state.gates.get("create");
-  if (gate !== undefined) return held(gate);
+  const held = heldBack(state, limits, { kind: "create", nowMs });
+  if (held !== undefined) return held;
   if (chooseVSwitch(state, limits, nowMs) === undefined) {
     return exhausted(state, limits);
   }
@@ -181,7 +182,29 @@ function gathering(): Reason {
   return because("pending", "claims are gathered for one call");
 }
 
-function held({ problem, notBeforeMs }: Gate): Reason {
+/** The API refused or failed, or was called as often as may be. */
+function heldBack(
+  state: PoolState,
+  limits: PoolLimits,
+  { kind, nowMs }: { kind: "create" | "assign"; nowMs: number },
+): Reason | undefined {
+  const gate = state.gates.get(kind);
+  if (gate !== undefined) return gated(gate);
+  const { callsPerMinute } = limits;
+  if (leftOf(state.spent, kind, { nowMs, callsPerMinute }) > 0) {
+    return undefined;
+  }
+  const [api = kind] = apisOf(kind);
+  return because(
+    "budget",
+    `all ${
+      callsPerMinute[api]
+    } calls of ${api} that \`rate_limit\` allows in a minute are made`,
+    nextMinuteMs(nowMs),
+  );
+}
+
+function gated({ problem, notBeforeMs }: Gate): Reason {
   const kind = problem.kind === "throttled"
     ? "throttled"
     : problem.kind === "transient" || problem.kind === "timeout"

@@ -19,6 +19,7 @@
  * @module
  */
 import type { Cidr, Ip } from "../netns/ip.ts";
+import { type Spent, UNSPENT } from "./budget.ts";
 import type { CallKind, OpenCall, Problem } from "./event.ts";
 import { invariant } from "./error.ts";
 
@@ -261,6 +262,8 @@ export interface PoolState {
   readonly available: ReadonlyMap<string, number>;
   /** Drawn with the last survey, from 0 to below 1. */
   readonly draw: number;
+  /** How often APIs were called in this minute. */
+  readonly spent: Spent;
   /** When a pod last asked. */
   readonly claimedMs: number;
   /** When something was last given back. */
@@ -297,6 +300,7 @@ export function emptyState(): PoolState {
     proveFromMs: 0,
     available: new Map(),
     draw: 0.5,
+    spent: UNSPENT,
     claimedMs: 0,
     gaveBackMs: 0,
     isCold: true,

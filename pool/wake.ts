@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isShort, nextMinuteMs } from "./budget.ts";
 import { provableFromMs } from "./drift.ts";
 import { GATHER_MS, JOINING_MS, type PoolLimits } from "./limits.ts";
 import { reclaimFromMs } from "./shrink.ts";
@@ -47,5 +48,8 @@ export function wakeMs(
   if (isSurveyed(state)) at(state.surveyFromMs);
   if (limits.idleReclaim !== undefined) at(reclaimFromMs(state, limits));
   at(state.full?.untilMs);
+  if (isShort(state.spent, limits.callsPerMinute)) {
+    at(nextMinuteMs(state.spent.fromMs));
+  }
   return next === Infinity ? undefined : next;
 }
