@@ -5,7 +5,7 @@
  */
 import type { Ip } from "../netns/ip.ts";
 import { eniKeyOf } from "./begin.ts";
-import { entered, known, withAddresses, withoutEni } from "./card.ts";
+import { entered, known, relieved, withAddresses, withoutEni } from "./card.ts";
 import { invariant } from "./error.ts";
 import type { Answer, EventOf, OpenCall } from "./event.ts";
 import { POLL_MS, PROVE_MS } from "./limits.ts";
@@ -135,6 +135,5 @@ function unassigned(
     failureCount: 0,
     problem: undefined,
   });
-  const rests = withEntry(state.rests, eni.intent.vSwitchId, undefined);
-  return { ...changed, rests };
+  return { ...changed, rests: relieved(state, eni, call.ips.length) };
 }

@@ -61,7 +61,7 @@ export function suspended(
 
 /**
  * Takes a card out that the cloud doesn't have any more: there is room for
- * another, and its vSwitch has addresses again.
+ * another, and its vSwitch has its addresses again.
  *
  * @param state The pool before.
  * @param eni The card.
@@ -79,10 +79,31 @@ export function withoutEni(state: PoolState, eni: PooledEni): PoolState {
     ...state,
     enis: withEntry(state.enis, eni.key, undefined),
     goneAtCall: state.nextCallId,
-    rests: withEntry(state.rests, eni.intent.vSwitchId, undefined),
+    rests: relieved(state, eni, eni.slots.size),
     // One that never got a place leaves none.
     full: eni.wasAttached ? undefined : state.full,
   };
+}
+
+/**
+ * Gives the vSwitches that rest, once one of them got addresses back. It has
+ * those at least; where there may be more, others come first.
+ *
+ * @param state The pool.
+ * @param eni The card that they were on.
+ * @param count How many.
+ * @returns The rests.
+ */
+export function relieved(
+  state: PoolState,
+  eni: PooledEni,
+  count: number,
+): PoolState["rests"] {
+  const { vSwitchId } = eni.intent;
+  const rest = state.rests.get(vSwitchId);
+  if (rest === undefined) return state.rests;
+  const atMost = rest.atMost + count;
+  return withEntry(state.rests, vSwitchId, { ...rest, atMost });
 }
 
 /**

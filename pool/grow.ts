@@ -131,11 +131,19 @@ export function chooseVSwitch(
 export function grow(state: PoolState, limits: PoolLimits, desk: Desk): void {
   let wanted = shortfall(state, limits, desk.nowMs);
   if (wanted === 0) return keepMinimum(state, limits, desk);
+  const choice = chooseVSwitch(state, limits, desk.nowMs);
+  const isElsewhere = choice !== undefined &&
+    yieldOf(state, choice.id, desk.nowMs) === Infinity;
   const enis = [...state.enis.values()].filter((eni) =>
     serves(eni) || JOINING.has(eni.phase)
   ).sort((a, b) => inOrder(limits, a.slots.size, b.slots.size));
   for (const eni of enis) {
-    const room = Math.min(wanted, usableRoom(state, eni, { limits, desk }));
+    const usable = usableRoom(state, eni, { limits, desk });
+    // A vSwitch that is nearly dry is asked for little when another has more.
+    const bound = isElsewhere
+      ? yieldOf(state, eni.intent.vSwitchId, desk.nowMs)
+      : Infinity;
+    const room = Math.min(wanted, usable, bound);
     const asked = assign(state, eni, { room, desk });
     // What it can hold beyond this call comes with the next: no new card for it.
     wanted -= Math.max(room, asked);
@@ -143,8 +151,14 @@ export function grow(state: PoolState, limits: PoolLimits, desk: Desk): void {
   create(state, limits, { wanted, desk });
 }
 
-/** The vSwitches by the operator's policy; data alone decides. */
-function ranked(
+/**
+ * Orders the vSwitches by the operator's policy; data alone decides.
+ *
+ * @param state The pool.
+ * @param limits The vSwitches, and by which policy one is chosen.
+ * @returns All of them, the first choice first.
+ */
+export function ranked(
   state: PoolState,
   limits: PoolLimits,
 ): readonly VSwitchChoice[] {

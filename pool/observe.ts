@@ -79,6 +79,7 @@ export function surveyed(state: PoolState, sighting: Sighting): PoolState {
     surveyedMs: nowMs,
     surveyFromMs: nowMs + pauseMs,
     draw: sighting.chance,
+    rests: fullerRests(state, answer),
     available: answer.available === undefined ? state.available : new Map(
       answer.available.map(({ vSwitchId, ipCount }) => [vSwitchId, ipCount]),
     ),
@@ -95,6 +96,20 @@ export function surveyed(state: PoolState, sighting: Sighting): PoolState {
     eni.type !== "Member"
   );
   return { ...after, foreignEniIds: foreign.map((eni) => eni.id) };
+}
+
+/** A vSwitch that got addresses back may be asked for so many. */
+function fullerRests(
+  { rests }: PoolState,
+  { available = [] }: Sighting["answer"],
+): PoolState["rests"] {
+  let fuller = rests;
+  for (const { vSwitchId, ipCount } of available) {
+    const rest = rests.get(vSwitchId);
+    if (rest === undefined || rest.atMost >= ipCount) continue;
+    fuller = withEntry(fuller, vSwitchId, { ...rest, atMost: ipCount });
+  }
+  return fuller;
 }
 
 function look(

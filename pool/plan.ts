@@ -11,6 +11,7 @@
 import type { Ip } from "../netns/ip.ts";
 import { hasLease, isCooling } from "./card.ts";
 import { suspects } from "./drift.ts";
+import { exchange, exchangeOf } from "./dry.ts";
 import type { Call } from "./event.ts";
 import { grow, isWarm } from "./grow.ts";
 import { Lanes } from "./lanes.ts";
@@ -108,7 +109,8 @@ export function plan(
   if (isWarm(state, limits)) return [{ kind: "warmed" }];
   const cooled = [...state.enis.values()].flatMap((eni) => cool(eni, nowMs));
   if (cooled.length > 0) return cooled;
-  const granted = grants(state, limits);
+  const exchanged = exchangeOf(state, limits, nowMs);
+  const granted = grants(state, limits, exchanged?.eni.key);
   if (granted.length > 0) return granted;
   const refused = refusals(state, limits, nowMs);
   if (refused.length > 0) return refused;
@@ -130,6 +132,7 @@ export function plan(
     ? suspects(state, nowMs)
     : [];
   if (doubted.length > 0) begin({ kind: "prove", ips: doubted });
+  if (exchanged !== undefined) exchange(exchanged, { lanes, nowMs, begin });
   if (!state.draining) {
     grow(state, limits, { lanes, nowMs, begin });
     shrink(state, limits, { lanes, nowMs, begin });
@@ -151,12 +154,18 @@ function cool(eni: PooledEni, nowMs: number): Action[] {
 
 /**
  * Leases what is idle to those who wait, first come first. By default the
- * fullest card is used up first, so that others can leave; on a card its primary address first,
- * which could not be given back, then the one that rested longest.
+ * fullest card is used up first, so that others can leave; on a card its
+ * primary address first, which could not be given back, then the one that
+ * rested longest. A card that makes way for another serves no more.
  */
-function grants(state: PoolState, limits: PoolLimits): Action[] {
+function grants(
+  state: PoolState,
+  limits: PoolLimits,
+  closedKey: EniKey | undefined,
+): Action[] {
   if (state.claims.size === 0) return [];
-  const enis = [...state.enis.values()].filter(serves)
+  const enis = [...state.enis.values()]
+    .filter((eni) => serves(eni) && eni.key !== closedKey)
     .map((eni) => ({ eni, leased: leasedCount(eni) }))
     .sort((a, b) => inOrder(limits, a.leased, b.leased));
   const owners = state.claims.keys();
@@ -288,8 +297,8 @@ function surveyOf(
   lanes: Lanes,
 ): CallWish {
   const { vSwitches, vSwitchPolicy } = limits;
-  const isWanted = vSwitchPolicy === "most" || state.rests.size > 0;
-  if (vSwitches.length < 2 || !isWanted) return { kind: "survey" };
+  const isChoice = vSwitchPolicy === "most" && vSwitches.length > 1;
+  if (!isChoice && state.rests.size === 0) return { kind: "survey" };
   if (lanes.left("DescribeVSwitches") < vSwitches.length) {
     return { kind: "survey" };
   }

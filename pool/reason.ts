@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { type Exchange, exchangeOf, exchangeText } from "./dry.ts";
 import { apisOf, leftOf, nextMinuteMs } from "./budget.ts";
 import type { Problem } from "./event.ts";
 import { chooseVSwitch, shortfall, yieldOf } from "./grow.ts";
@@ -26,10 +27,12 @@ export function reasonsOf(
   nowMs: number,
 ): ReadonlyMap<OwnerKey, Reason> {
   const stock = stockOf(state, limits);
+  const exchange = exchangeOf(state, limits, nowMs);
   const reasons = new Map<OwnerKey, Reason>();
   for (const ownerKey of state.claims.keys()) {
     const ahead = reasons.size;
-    reasons.set(ownerKey, reasonOf(state, limits, { stock, ahead, nowMs }));
+    const it = { stock, exchange, ahead, nowMs };
+    reasons.set(ownerKey, reasonOf(state, limits, it));
   }
   return reasons;
 }
@@ -63,6 +66,7 @@ export function refusals(
 
 interface Case {
   readonly stock: Stock;
+  readonly exchange: Exchange | undefined;
   /** How many claims came before. */
   readonly ahead: number;
   readonly nowMs: number;
@@ -74,6 +78,9 @@ function reasonOf(state: PoolState, limits: PoolLimits, it: Case): Reason {
     const gate = state.gates.get("survey");
     if (gate !== undefined) return gated(gate);
     return because("starting", "the cloud is asked which cards there are");
+  }
+  if (it.exchange !== undefined) {
+    return because("exhausted", exchangeText(state, it.exchange));
   }
   if (ahead < stock.coming + stock.idle) return pending(state, stock);
   if (ahead < stock.coming + stock.room) return roomy(state, limits, it);

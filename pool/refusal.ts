@@ -6,6 +6,7 @@
  */
 import type { PoolStatus } from "./contract.ts";
 import { PoolError } from "./error.ts";
+import { holdersOf } from "./holder.ts";
 import type { Reason } from "./news.ts";
 import type { OwnerKey, PoolState } from "./state.ts";
 
@@ -95,9 +96,6 @@ export function notStartedError(state: PoolState): PoolError {
   );
 }
 
-/** Owners that an error names; the rest is counted. */
-const MOST_NAMES = 5;
-
 /**
  * The pool isn't empty in time.
  *
@@ -108,11 +106,11 @@ export function notDrainedError(state: PoolState): PoolError {
   const enis = [...state.enis.values()].map((eni) =>
     `${eni.card?.id ?? eni.key} is ${eni.phase}`
   );
-  const owners = [...state.leases.keys()];
-  const leases = owners.length === 0
+  const held = [...state.leases.values()];
+  const leases = held.length === 0
     ? ""
-    : `; ${owners.length} leases hold them, whose pods must go first: ${
-      owners.slice(0, MOST_NAMES).join(", ")
+    : `; ${held.length} leases hold them, whose pods must go first: ${
+      holdersOf(held)
     }`;
   return new PoolError(
     "timeout",

@@ -41,7 +41,11 @@ export function tell(
   }
   if (before.rests !== after.rests) {
     for (const [vSwitchId, rest] of after.rests) {
-      if (before.rests.get(vSwitchId) === rest) continue;
+      const was = before.rests.get(vSwitchId);
+      // It got addresses back: no news of running dry.
+      const isRelieved = was !== undefined && was.untilMs === rest.untilMs &&
+        was.atMost <= rest.atMost;
+      if (isRelieved) continue;
       news.push({ kind: "vSwitchRested", vSwitchId, ...rest });
     }
   }
