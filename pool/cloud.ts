@@ -193,6 +193,7 @@ export interface Cloud {
  * - `conflict`: what the call names is in another state just now.
  * - `denied`: the credentials may not do this.
  * - `invalid`: the call is wrong; repeating it can't help.
+ * - `token`: the call's token is used up: the same call with another may work.
  * - `transient`: the service failed, or what came isn't an answer of it.
  */
 export type CloudErrorKind =
@@ -203,6 +204,7 @@ export type CloudErrorKind =
   | "conflict"
   | "denied"
   | "invalid"
+  | "token"
   | "transient";
 
 /** What a {@linkcode CloudError} tells besides its message. */

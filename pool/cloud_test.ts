@@ -92,7 +92,7 @@ const CASES: Readonly<Record<string, Case>> = {
     const again = await create(trial, { token: "once" });
     assertEquals(again.id, first.id);
     assertNotEquals((await create(trial, { token: "new" })).id, first.id);
-    await refuses(create(trial, { token: "once", ipCount: 2 }), "invalid");
+    await refuses(create(trial, { token: "once", ipCount: 2 }), "token");
   },
   "a card is attached, detached, deleted and gone": async (trial) => {
     const { cloud, instanceId } = trial;

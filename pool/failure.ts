@@ -93,6 +93,7 @@ function gateMs(
       return nowMs + REFUSED_MS;
     case "transient":
     case "timeout":
+    case "token":
       return nowMs + backoffMs(failureCount, chance);
     case "invalid":
     case "notFound":
@@ -219,9 +220,12 @@ function settledAssign(
     // An earlier attempt may still be on its way: look when it can't be.
     notBeforeMs: assign.unsure ? nowMs + PROOF_MS : eni.notBeforeMs,
     assignFromMs: isFull ? nowMs + VSWITCH_REST_MS : eni.assignFromMs,
-    // Look what the card has: an attempt without a known end may have worked,
-    // and a card that is full or not found isn't what we thought.
-    resync: assign.unsure || isFull || problem.kind === "notFound",
+    // What an attempt without a known end brought is ours.
+    resync: assign.unsure,
+    // A card that is full or not found isn't what we thought: look.
+    sight: isFull || problem.kind === "notFound"
+      ? { ...eni.sight, lookFromMs: nowMs }
+      : eni.sight,
   };
 }
 
@@ -242,7 +246,10 @@ function settledUnassign(
   return {
     ...eni,
     slots,
-    resync: eni.resync || problem.kind === "notFound",
+    // It isn't what we thought, or just changes: look before the next try.
+    sight: problem.kind === "notFound" || problem.kind === "conflict"
+      ? { ...eni.sight, lookFromMs: nowMs }
+      : eni.sight,
     // The request may still be on its way, and would take an address that
     // came back in the meantime.
     assignFromMs: isUnsure(problem) ? nowMs + PROOF_MS : eni.assignFromMs,

@@ -223,6 +223,7 @@ function nextStep(
   if (eni?.phase === "seeking") {
     return `closed when nothing bears the intent's tag, in ${pause}`;
   }
+  if (kind === "token") return `again with a new token in ${pause}`;
   if (isTaking && isUnsure(problem)) {
     return `again with the same token in ${pause}`;
   }

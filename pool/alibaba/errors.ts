@@ -14,8 +14,8 @@ const KINDS: Readonly<Record<string, CloudErrorKind>> = {
   "1011": "notFound", // EFLO's codes are numbers
   "1013": "quota",
   "EniPerInstanceLimitExceeded": "quota",
-  "IdempotentFailed": "invalid", // the token is spent, a new one helps
-  "IdempotentParameterMismatch": "invalid",
+  "IdempotentFailed": "token",
+  "IdempotentParameterMismatch": "token", // tags of another configuration
   "IdempotentProcessing": "conflict",
   "IncorrectRouteEntryStatus": "conflict", // a table takes one change at a time
   "InternalError": "transient",

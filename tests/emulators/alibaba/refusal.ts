@@ -19,6 +19,7 @@ export const STATUSES = {
   "AuthenticationFail.OIDCToken.Invalid": 401,
   "EniPerInstanceLimitExceeded": 403,
   "Forbidden.RAM": 403,
+  "IdempotentFailed": 400,
   "IdempotentParameterMismatch": 400,
   "IncompleteSignature": 400,
   "IncorrectRouteEntryStatus": 400,

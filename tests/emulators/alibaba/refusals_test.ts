@@ -9,6 +9,7 @@ const ELSEWHERE: ReadonlySet<Code> = new Set<Code>([
   "AuthenticationFail.OIDCToken.Expired",
   "AuthenticationFail.OIDCToken.Invalid",
   "Forbidden.RAM",
+  "IdempotentFailed",
   "IncompleteSignature",
   "IncorrectRouteEntryStatus",
   "InternalError",
