@@ -36,6 +36,9 @@ export function statusText(
   const { idle, leased, cooling, quarantined } = pool.slots;
   const clock = (atMs: number): string =>
     `${Math.max(0, Math.round((atMs - pool.nowMs) / 1000))} s`;
+  // What was held back until now is over, and forgotten with the next answer.
+  const isAhead = (one: { readonly untilMs: number }): boolean =>
+    one.untilMs > pool.nowMs;
   const lines = [
     `node       ${node.instanceId} (${node.instanceType}, ${node.zone}), ` +
     node.primaryIp,
@@ -57,11 +60,11 @@ export function statusText(
       `full       no further ENI for ${clock(pool.full.untilMs)}: ` +
       pool.full.problem.message,
     ]),
-    ...pool.rests.map((rest) =>
+    ...pool.rests.filter(isAhead).map((rest) =>
       `vswitch    ${rest.vSwitchId} rests for ${clock(rest.untilMs)}: it has ` +
       `at most ${rest.atMost} addresses`
     ),
-    ...pool.gates.map((gate) =>
+    ...pool.gates.filter((gate) => gate.notBeforeMs > pool.nowMs).map((gate) =>
       `held       ${gate.call} for ${clock(gate.notBeforeMs)}: ` +
       gate.problem.message
     ),

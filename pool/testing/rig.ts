@@ -41,6 +41,8 @@ export interface RigOptions {
   readonly config?: Partial<PoolConfig>;
   /** Names of the stand's vSwitches. @default {["vSwitchId"]} */
   readonly vSwitches?: readonly ("vSwitchId" | "smallVSwitchId")[];
+  /** Hears what the keeper tells, when it does. */
+  readonly onNews?: (news: PoolNews) => void;
 }
 
 /** The kernel side that remembers what was asked of it. */
@@ -95,6 +97,7 @@ export class Rig {
   /** The keeper at work. */
   keeper: Keeper;
   readonly #config: Partial<PoolConfig>;
+  readonly #onNews: (news: PoolNews) => void;
   #tokens = 0;
 
   /**
@@ -129,6 +132,7 @@ export class Rig {
       ...options.limits,
     });
     this.#config = options.config ?? {};
+    this.#onNews = options.onNews ?? (() => {});
     const { instanceId } = this.stand;
     this.journal = openJournal(":memory:", { instanceId });
     this.keeper = this.open();
@@ -157,7 +161,10 @@ export class Rig {
       clock: this.clock,
       chance: () => 0.5,
       token: () => `token-${++this.#tokens}`,
-      onNews: (news) => this.news.push(news),
+      onNews: (news) => {
+        this.news.push(news);
+        this.#onNews(news);
+      },
     });
   }
 
