@@ -20,6 +20,7 @@ import {
   type Pointer,
   stored,
 } from "./ffi.ts";
+import type { Message } from "./message.ts";
 import { type Namespace, within } from "./namespace.ts";
 
 /** Makes the object when it isn't there. Source: linux/netlink.h. */
@@ -33,6 +34,7 @@ export const REPLACE = 0x100;
 const LITTLE_ENDIAN = true;
 /** Source: linux/netlink.h. */
 const NETLINK_ROUTE = 0;
+const HEADER_BYTES = 16;
 const NLM_F_REQUEST_ACK = 0x5;
 const NLM_F_CAPPED = 0x100;
 const NLM_F_ACK_TLVS = 0x200;
@@ -107,18 +109,28 @@ export class RouteSocket implements Disposable {
    */
   request(op: string, build: Build, patch?: (message: DataView) => void): void {
     const bytes = readMessage(op, build);
+    patch?.(new DataView(bytes.buffer));
+    this.#send(op, bytes);
+  }
+
+  /**
+   * Sends one message that libnl can't make, and waits until the kernel has
+   * carried it out.
+   *
+   * @param op The `tc` command that does the same, for the error.
+   * @param message The message.
+   * @returns The bodies of what it answered, none for a change.
+   * @throws {NetlinkError} What the kernel refused it with.
+   */
+  exchange(op: string, message: Message): Uint8Array<ArrayBuffer>[] {
+    const { type, flags, body } = message;
+    const bytes = new Uint8Array(HEADER_BYTES + body.length);
     const view = new DataView(bytes.buffer);
-    this.#sequence++;
-    view.setUint16(
-      6,
-      view.getUint16(6, LITTLE_ENDIAN) | NLM_F_REQUEST_ACK,
-      LITTLE_ENDIAN,
-    );
-    view.setUint32(8, this.#sequence, LITTLE_ENDIAN);
-    patch?.(view);
-    const size = BigInt(bytes.length);
-    checkErrno(op, libc().send(this.#fd, bytes, size, 0));
-    while (!this.#acknowledged(op)) { /* an older answer: read on */ }
+    view.setUint32(0, bytes.length, LITTLE_ENDIAN);
+    view.setUint16(4, type, LITTLE_ENDIAN);
+    view.setUint16(6, flags, LITTLE_ENDIAN);
+    bytes.set(body, HEADER_BYTES);
+    return this.#send(op, bytes);
   }
 
   /**
@@ -152,18 +164,27 @@ export class RouteSocket implements Disposable {
     this.#socket[Symbol.dispose]();
   }
 
-  /** Reads an answer: true when it is this request's, and good. */
-  #acknowledged(op: string): boolean {
-    const length = this.#receive(op);
-    const type = answerView.getUint16(4, LITTLE_ENDIAN);
-    const sequence = answerView.getUint32(8, LITTLE_ENDIAN);
-    if (type !== NLMSG_ERROR || sequence !== this.#sequence) return false;
-    const code = answerView.getInt32(16, LITTLE_ENDIAN);
-    if (code === 0) return true;
-    const errno = errnoName(code);
-    const unknown = errno === "EFAILURE" ? `errno ${-code}` : "";
-    const detail = sentence(length) || unknown;
-    throw new NetlinkError({ op, errno, ...detail && { detail } });
+  /** Sends a message, and gives the bodies of what came before its end. */
+  #send(op: string, bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>[] {
+    const view = new DataView(bytes.buffer);
+    const flags = view.getUint16(6, LITTLE_ENDIAN) | NLM_F_REQUEST_ACK;
+    view.setUint16(6, flags, LITTLE_ENDIAN);
+    view.setUint32(8, ++this.#sequence, LITTLE_ENDIAN);
+    const size = BigInt(bytes.length);
+    checkErrno(op, libc().send(this.#fd, bytes, size, 0));
+    const bodies: Uint8Array<ArrayBuffer>[] = [];
+    while (true) {
+      const length = this.#receive(op);
+      const type = answerView.getUint16(4, LITTLE_ENDIAN);
+      const sequence = answerView.getUint32(8, LITTLE_ENDIAN);
+      if (sequence !== this.#sequence) continue; // an older answer
+      if (type !== NLMSG_ERROR) {
+        bodies.push(answer.slice(HEADER_BYTES, length));
+        continue;
+      }
+      requireGood(op, length);
+      return bodies;
+    }
   }
 
   #receive(op: string): number {
@@ -201,6 +222,16 @@ function readMessage(op: string, build: Build): Uint8Array<ArrayBuffer> {
   if (header === null) throw new NetlinkError({ op, errno: "ENOMEM" });
   const length = new Deno.UnsafePointerView(header).getUint32();
   return bytesAt(header, length);
+}
+
+/** Reads an acknowledgement of so many bytes, and throws a refusal. */
+function requireGood(op: string, length: number): void {
+  const code = answerView.getInt32(16, LITTLE_ENDIAN);
+  if (code === 0) return;
+  const errno = errnoName(code);
+  const unknown = errno === "EFAILURE" ? `errno ${-code}` : "";
+  const detail = sentence(length) || unknown;
+  throw new NetlinkError({ op, errno, ...detail && { detail } });
 }
 
 /** Finds the kernel's own sentence in an answer of so many bytes. */
