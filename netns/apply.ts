@@ -11,7 +11,7 @@
  */
 import { addAddress, deleteAddress } from "./address.ts";
 import { getInetConf, setInetConf } from "./conf.ts";
-import { isGone, isThere, NetlinkError } from "./errno.ts";
+import { forgiving, isThere, NetlinkError } from "./errno.ts";
 import { deleteLink, type LinkChange, type LinkSeen, setLink } from "./link.ts";
 import { addVeth } from "./link_add.ts";
 import {
@@ -33,6 +33,7 @@ import {
   RTPROT_BOOT,
 } from "./route.ts";
 import { addRule, deleteRule } from "./rule.ts";
+import { makeShape } from "./shape.ts";
 import type { RouteSocket } from "./socket.ts";
 import {
   type AddressStep,
@@ -49,8 +50,10 @@ import {
 } from "./step.ts";
 
 /** Where the work is done, and what undoes it, last thing first. */
-interface Work {
+export interface Work {
+  /** Where. */
   readonly places: Places;
+  /** Undoes it. */
   readonly undo: DisposableStack;
 }
 
@@ -98,6 +101,10 @@ function make(step: Step, work: Work): void {
       return makeRoute(step, work);
     case "rule":
       return makeRule(step, work);
+    case "ifb":
+    case "tbf":
+    case "redirect":
+      return makeShape(step, work);
   }
 }
 
@@ -265,17 +272,6 @@ function added(add: () => void): boolean {
     if (isThere(error)) return false;
     throw error;
   }
-}
-
-/** Makes an undoing that is content when there is nothing left to undo. */
-function forgiving(undo: () => void): () => void {
-  return () => {
-    try {
-      undo();
-    } catch (error) {
-      if (!isGone(error)) throw error;
-    }
-  };
 }
 
 /** Names the step's command in a kernel's refusal. */

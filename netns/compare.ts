@@ -13,6 +13,7 @@ import { listNeighbours, type NeighbourSeen } from "./neighbour.ts";
 import { describeLink, Places } from "./places.ts";
 import { describeRoute, listRoutes, type RouteSeen } from "./route.ts";
 import { listRules, type RuleSeen } from "./rule.ts";
+import { lookAtShape } from "./shape.ts";
 import type { RouteSocket } from "./socket.ts";
 import {
   type AddressStep,
@@ -30,7 +31,7 @@ import {
 } from "./step.ts";
 
 /** How an object isn't as planned. */
-type Finding = Pick<Difference, "problem" | "seen">;
+export type Finding = Pick<Difference, "problem" | "seen">;
 
 /**
  * Compares a plan with the kernel.
@@ -111,6 +112,10 @@ function look(step: Step, view: View): Finding | undefined {
       return lookAtRoute(step, view);
     case "rule":
       return lookAtRule(step, view);
+    case "ifb":
+    case "tbf":
+    case "redirect":
+      return lookAtShape(step, view.places);
   }
 }
 

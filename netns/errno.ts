@@ -170,3 +170,19 @@ export function isGone(error: unknown): boolean {
 export function isThere(error: unknown): boolean {
   return error instanceof NetlinkError && error.errno === "EEXIST";
 }
+
+/**
+ * Makes an undoing that is content when there is nothing left to undo.
+ *
+ * @param undo What shall be forgiven when its object is gone.
+ * @returns The undoing.
+ */
+export function forgiving(undo: () => void): () => void {
+  return () => {
+    try {
+      undo();
+    } catch (error) {
+      if (!isGone(error)) throw error;
+    }
+  };
+}

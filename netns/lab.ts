@@ -15,6 +15,7 @@ import {
   openNamespace,
   removeNamespace,
 } from "./namespace.ts";
+import type { Capability } from "./probe.ts";
 import { openRoutes, type RouteSocket } from "./socket.ts";
 import type { Plan } from "./step.ts";
 
@@ -211,4 +212,26 @@ export function refusalOf(work: () => void): Errno | undefined {
     if (error instanceof NetlinkError) return error.errno;
     throw error;
   }
+}
+
+/** A test, and what the kernel must be able to do for it. */
+export interface NeedyTest {
+  /** What is probed. */
+  readonly needs: readonly Capability[];
+  /** The test's sentence. */
+  readonly name: string;
+  /** The test. */
+  readonly fn: () => void | Promise<void>;
+}
+
+/**
+ * Declares a test that is skipped aloud, with the reason, where the kernel
+ * can't do what it needs.
+ *
+ * @param test The test.
+ */
+export function testWhere({ needs, name, fn }: NeedyTest): void {
+  const lacking = needs.find(({ can }) => !can);
+  const reason = lacking?.can === false ? ` (skipped: ${lacking.reason})` : "";
+  Deno.test({ name: name + reason, ignore: lacking !== undefined, fn });
 }

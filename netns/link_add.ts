@@ -43,6 +43,12 @@ export interface LinkWish {
   readonly parent?: number;
   /** The tag, for kind `vlan`. */
   readonly vlanId?: number;
+  /** Its MAC; the kernel's choice when absent. */
+  readonly mac?: Mac;
+  /** Bytes in a packet; the kind's default when absent. */
+  readonly mtu?: number;
+  /** Brings it up at once. */
+  readonly up?: boolean;
 }
 
 /**
@@ -80,7 +86,7 @@ export function addVeth(socket: RouteSocket, wish: VethWish): void {
 /**
  * Makes a link that isn't a pair.
  *
- * Equivalent to: `ip link add $name type $kind`
+ * Equivalent to: `ip link add $name address $mac mtu $mtu type $kind`
  *
  * @param socket Where.
  * @param wish The link.
@@ -95,6 +101,9 @@ export function addLink(socket: RouteSocket, wish: LinkWish): void {
   if (wish.parent !== undefined) {
     lib.rtnl_link_set_link(link.pointer, wish.parent);
   }
+  if (wish.mac !== undefined) setMac(link, wish.mac);
+  if (wish.mtu !== undefined) lib.rtnl_link_set_mtu(link.pointer, wish.mtu);
+  if (wish.up) lib.rtnl_link_set_flags(link.pointer, IFF_UP);
   // Only on a link of that kind: elsewhere libnl ends the process.
   if (wish.kind === "vlan" && wish.vlanId !== undefined) {
     check(op, lib.rtnl_link_vlan_set_id(link.pointer, wish.vlanId));

@@ -206,7 +206,9 @@ function openPod(path: string, host: RouteSocket): Namespace {
 function plannedMacs(plan: Plan): Map<string, Mac> {
   const macs = new Map<string, Mac>();
   for (const step of plan.steps) {
-    if (step.kind === "link") macs.set(`${step.place} ${step.link}`, step.mac);
+    if (step.kind === "link" || step.kind === "ifb") {
+      macs.set(`${step.place} ${step.link}`, step.mac);
+    }
     if (step.kind !== "veth") continue;
     macs.set(`host ${step.host.name}`, step.host.mac);
     macs.set(`pod ${step.pod.name}`, step.pod.mac);

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { tbfSizes } from "./bandwidth.ts";
 import { NetlinkError } from "./errno.ts";
 import { LibraryError } from "./ffi.ts";
 import { findLinkByName } from "./link.ts";
@@ -13,7 +14,9 @@ import {
   openNamespace,
   removeNamespace,
 } from "./namespace.ts";
+import { setTbf } from "./qdisc.ts";
 import { openRoutes, type RouteSocket } from "./socket.ts";
+import { setRedirect } from "./tc_redirect.ts";
 
 /** Whether something can be done, and if not why. */
 export type Capability =
@@ -32,6 +35,10 @@ export interface Probe {
   readonly namespaces: Capability;
   /** Links of each kind can be made. */
   readonly links: Readonly<Record<LinkKind, Capability>>;
+  /** What a link sends can be limited: a pod on a veth pair, both ways. */
+  readonly tbf: Capability;
+  /** So can what it gets: a pod with a card of its own needs it. */
+  readonly redirect: Capability;
 }
 
 /**
@@ -51,12 +58,15 @@ export function probe(folder = "/run/netns"): Probe {
     return {
       namespaces,
       links: { veth: none, vlan: none, ipvlan: none, ifb: none },
+      tbf: none,
+      redirect: none,
     };
   }
   try {
     using namespace = openNamespace(path);
     using routes = openRoutes(namespace);
-    return { namespaces, links: probeLinks(routes) };
+    const links = probeLinks(routes);
+    return { namespaces, links, ...probeBandwidth(routes, links) };
   } finally {
     removeNamespace(path);
   }
@@ -80,8 +90,22 @@ function probeLinks(routes: RouteSocket): Probe["links"] {
   };
 }
 
+function probeBandwidth(
+  routes: RouteSocket,
+  { veth, ifb }: Probe["links"],
+): Pick<Probe, "tbf" | "redirect"> {
+  const link = findLinkByName(routes, "probe0")?.ifIndex;
+  if (link === undefined) return { tbf: veth, redirect: veth };
+  const sizes = tbfSizes(1e6, { mtu: 1500 });
+  const tbf = attempt(() => setTbf(routes, link, sizes));
+  const to = findLinkByName(routes, "probe-ifb")?.ifIndex;
+  if (to === undefined) return { tbf, redirect: ifb };
+  return { tbf, redirect: attempt(() => setRedirect(routes, link, to)) };
+}
+
 const CANNOT: ReadonlySet<string> = new Set(
-  ["EPERM", "EACCES", "EROFS", "EOPNOTSUPP"],
+  // ENOENT: there is no such qdisc, filter or action.
+  ["EPERM", "EACCES", "EROFS", "EOPNOTSUPP", "ENOENT"],
 );
 
 function attempt(work: () => void): Capability {

@@ -25,6 +25,35 @@ for (const kind of LINK_KINDS) {
   });
 }
 
+/** How `tc` does it; `ifb0` is there when it can be. */
+const TC_WORDS = {
+  tbf: ["qdisc replace dev eth1 root tbf rate 1mbit burst 5000b limit 9000b"],
+  redirect: [
+    "qdisc replace dev eth1 clsact",
+    "filter replace dev eth1 ingress u32 match u32 0 0 " +
+    "action mirred egress redirect dev ifb0",
+  ],
+} as const;
+
+for (const part of ["tbf", "redirect"] as const) {
+  Deno.test(`probe() says of bandwidth by ${part} what iproute2 finds`, () => {
+    const capability = probe()[part];
+    using lab = new Lab();
+    let can = true;
+    try {
+      if (part === "redirect") {
+        lab.node.ip("link", "add", "ifb0", "type", "ifb");
+      }
+      for (const words of TC_WORDS[part]) {
+        lab.node.run("tc", ...words.split(" "));
+      }
+    } catch {
+      can = false;
+    }
+    assertEquals(capability.can, can);
+  });
+}
+
 Deno.test("probe() leaves nothing behind", () => {
   const folder = Deno.makeTempDirSync();
   probe(folder);

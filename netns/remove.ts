@@ -12,6 +12,7 @@ import { deleteNeighbour } from "./neighbour.ts";
 import { Places } from "./places.ts";
 import { deleteRoute, routeOf } from "./route.ts";
 import { deleteRule } from "./rule.ts";
+import { unmakeShape } from "./shape.ts";
 import type { RouteSocket } from "./socket.ts";
 import type { Plan, Step, VethStep } from "./step.ts";
 
@@ -52,10 +53,16 @@ export function removePlan(plan: Plan, host: RouteSocket): Removal {
   }
   const dying = veths.map((veth) => places.find("host", veth.host.name))
     .filter((link) => link !== undefined);
+  const deaths = dying.map((link) => destroy(host, link.ifIndex));
+  for (const step of plan.steps) {
+    if (step.kind !== "ifb" || !places.reaches(step.place)) continue;
+    const link = places.find(step.place, step.link);
+    if (link === undefined) continue;
+    deaths.push(destroy(places.socket(step.place), link.ifIndex));
+  }
   return {
     link: dying[0]?.name,
-    done: Promise.all(dying.map((link) => destroy(host, link.ifIndex)))
-      .then(() => {}),
+    done: Promise.all(deaths).then(() => {}),
   };
 }
 
@@ -64,7 +71,11 @@ function unmake(step: Step, places: Places): void {
     case "veth":
     case "link":
     case "conf":
+    case "ifb":
       return;
+    case "tbf":
+    case "redirect":
+      return unmakeShape(step, places);
     case "rule":
       return deleteRule(places.socket(step.place), step);
     case "route":

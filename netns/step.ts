@@ -9,6 +9,7 @@
  * @module
  */
 import type { Mac } from "./attachment.ts";
+import { bandwidthCommand, type BandwidthStep } from "./bandwidth.ts";
 import { type Cidr, familyOf, type Ip, parseCidr } from "./ip.ts";
 
 /** The namespace that an object lives in: the node's, or the pod's. */
@@ -125,7 +126,8 @@ export type Step =
   | AddressStep
   | NeighbourStep
   | RouteStep
-  | RuleStep;
+  | RuleStep
+  | BandwidthStep;
 
 /** What a kernel shall hold for an ENI or a pod, in the order of making. */
 export interface Plan {
@@ -188,6 +190,10 @@ export function command(step: Step, netns = "POD"): string {
       return at + routeCommand(step);
     case "rule":
       return at + ruleCommand(step);
+    case "ifb":
+    case "tbf":
+    case "redirect":
+      return bandwidthCommand(step, at);
   }
 }
 
