@@ -53,6 +53,16 @@ export interface ClaimWish {
   ) => { readonly recipe: string; readonly attachment: unknown };
 }
 
+/** A lease that the kernel speaks of and the journal doesn't. */
+export interface LostAndFound {
+  /** Whose. */
+  readonly ownerKey: OwnerKey;
+  /** The address. */
+  readonly ip: Ip;
+  /** What the pod has, from the card that carries the address. */
+  readonly attach: ClaimWish["attach"];
+}
+
 /** The kernel side of a card, which belongs to the daemon. Both are repeated. */
 export interface PoolHost {
   /** Waits for the link and sets it up; quick when that was done before. */
@@ -250,6 +260,18 @@ export interface Keeper extends AsyncDisposable {
    * still in force then.
    */
   release(ownerKey: OwnerKey): Promise<Lease | undefined>;
+  /**
+   * Takes up a lease that a lost journal knew. The address must be in
+   * quarantine, as all are on a card that was found and not made.
+   *
+   * @param found What the kernel says.
+   * @param signal Ends the wait for the journal.
+   * @returns The lease; undefined when the address isn't in quarantine, or is
+   * on no card of the pool.
+   * @throws {PoolError} `timeout` when the signal ended first; `closing` when
+   * the keeper stopped.
+   */
+  recover(found: LostAndFound, signal: AbortSignal): Promise<Lease | undefined>;
   /** Finds an owner's lease. */
   lease(ownerKey: OwnerKey): Lease | undefined;
   /** Gives all leases, in no order. */

@@ -133,6 +133,8 @@ export type PoolEvent =
   | { readonly kind: "dropped"; readonly ownerKey: OwnerKey }
   /** An idle address became a lease, and its claim ended. */
   | { readonly kind: "granted"; readonly lease: Lease }
+  /** A lease of a lost journal is known again; see `recovered()`. */
+  | { readonly kind: "recovered"; readonly lease: Lease }
   /** A lease ended; its address cools. Nothing happens when there is none. */
   | {
     readonly kind: "released";

@@ -18,24 +18,30 @@ import type {
   ClaimWish,
   Keeper,
   KeeperOptions,
+  LostAndFound,
   PoolStatus,
 } from "./contract.ts";
 import { PoolError } from "./error.ts";
 import type { PoolEvent } from "./event.ts";
 import { type CallEnd, Guard } from "./guard.ts";
-import { CLAIMS_AT_ONCE } from "./limits.ts";
+import { CLAIMS_AT_ONCE, JOURNAL_RETRY_MS } from "./limits.ts";
 import type { PoolNews } from "./news.ts";
 import { reasonsOf } from "./reason.ts";
 import { difference, restore } from "./record.ts";
+import { leaseFound, notRecoveredError } from "./recover.ts";
 import {
+  brokenError,
+  cancelledError,
   closedError,
   fullError,
   gaveUpError,
   notDrainedError,
   notStartedError,
+  overloadedError,
 } from "./refusal.ts";
 import {
   emptyState,
+  isEmptied,
   type Lease,
   type OwnerKey,
   type PoolState,
@@ -43,11 +49,8 @@ import {
 import { statusOf } from "./status.ts";
 import { Turn, type TurnOptions } from "./turn.ts";
 import { wakeMs } from "./wake.ts";
-import { Waiters, Watchers } from "./waiters.ts";
+import { type Release, Waiters, Watchers } from "./waiters.ts";
 import { WaitingNews } from "./waiting.ts";
-
-/** After a failed write the keeper tries again so much later. */
-const JOURNAL_RETRY_MS = 1_000;
 
 /**
  * Makes the keeper of a node's pool; it does nothing before `start`.
@@ -57,13 +60,6 @@ const JOURNAL_RETRY_MS = 1_000;
  */
 export function openKeeper(options: KeeperOptions): Keeper {
   return new PoolKeeper(options);
-}
-
-/** A wish that a turn fulfils. */
-interface Release {
-  readonly ownerKey: OwnerKey;
-  readonly resolve: (lease: Lease | undefined) => void;
-  readonly reject: (error: unknown) => void;
 }
 
 class PoolKeeper implements Keeper {
@@ -132,10 +128,7 @@ class PoolKeeper implements Keeper {
       throw this.#closed(`lease an address to ${ownerKey}`);
     }
     if (this.#waiters.ownerCount >= CLAIMS_AT_ONCE) {
-      throw new PoolError(
-        "overloaded",
-        `Cannot lease an address to ${ownerKey} as ${CLAIMS_AT_ONCE} claims wait already: try again later`,
-      );
+      throw overloadedError(ownerKey, CLAIMS_AT_ONCE);
     }
     const nowMs = this.#clock.nowMs();
     if (signal.aborted) {
@@ -160,6 +153,20 @@ class PoolKeeper implements Keeper {
       this.#wish({ ownerKey, resolve, reject });
     }
     return promise;
+  }
+
+  async recover(
+    found: LostAndFound,
+    signal: AbortSignal,
+  ): Promise<Lease | undefined> {
+    const lease = leaseFound(this.#state, found, this.#clock.nowMs());
+    if (lease === undefined) return undefined;
+    this.#wish({ kind: "recovered", lease });
+    await this.#watchers.wait((state) => state.leases.has(lease.ownerKey), {
+      signal,
+      error: () => notRecoveredError(found),
+    });
+    return this.lease(lease.ownerKey);
   }
 
   lease(ownerKey: OwnerKey): Lease | undefined {
@@ -277,11 +284,7 @@ class PoolKeeper implements Keeper {
     }
     if (!turn.state.claims.has(ownerKey)) return;
     turn.apply({ kind: "dropped", ownerKey });
-    const error = new PoolError(
-      "cancelled",
-      `Cannot lease an address to ${ownerKey} as it was released while it waited`,
-    );
-    answers.push(() => this.#reject(ownerKey, error));
+    answers.push(() => this.#reject(ownerKey, cancelledError(ownerKey)));
   }
 
   #write(state: PoolState): void {
@@ -351,13 +354,7 @@ class PoolKeeper implements Keeper {
   }
 
   #break(cause: unknown): void {
-    const failure = cause instanceof PoolError ? cause : new PoolError(
-      "broken",
-      `Cannot keep the pool as its code failed: ${
-        cause instanceof Error ? cause.message : String(cause)
-      }`,
-      { cause },
-    );
+    const failure = brokenError(cause);
     this.#end(failure);
     this.#tell([{ kind: "broken", error: failure }]);
     void this.#guard.stop();
@@ -393,8 +390,4 @@ class PoolKeeper implements Keeper {
     const reason = reasonsOf(this.#state, limits, nowMs).get(ownerKey);
     return gaveUpError(ownerKey, { waitedMs: nowMs - sinceMs, reason, signal });
   }
-}
-
-function isEmptied(state: PoolState): boolean {
-  return state.draining && state.enis.size === 0;
 }

@@ -65,6 +65,28 @@ export function granted(state: PoolState, lease: Lease): PoolState {
 }
 
 /**
+ * Takes up a lease that a lost journal knew: its address is quarantined, and
+ * the kernel says whose it is. Nothing happens when the address isn't
+ * quarantined any more, or the owner has a lease.
+ *
+ * @param state The pool before.
+ * @param lease The lease.
+ * @returns The pool after; the same when nothing happened.
+ */
+export function recovered(state: PoolState, lease: Lease): PoolState {
+  const { ownerKey, eniKey, ip } = lease;
+  const eni = state.enis.get(eniKey);
+  if (eni?.slots.get(ip)?.kind !== "quarantined") return state;
+  if (state.leases.has(ownerKey)) return state;
+  const slots = withEntry(eni.slots, ip, { kind: "leased", ownerKey });
+  return {
+    ...withEni(state, { ...eni, slots }),
+    leases: withEntry(state.leases, ownerKey, lease),
+    claims: withEntry(state.claims, ownerKey, undefined),
+  };
+}
+
+/**
  * Ends an owner's lease; its address cools, or is quarantined when the cloud
  * has lost it. Only the owner itself can: a late release of an older
  * sandbox names another owner, and finds nothing.

@@ -22,6 +22,9 @@ export const CALLS_AT_ONCE: number = 8;
  */
 export const LANES = { take: 5, give: 2, look: 1 } as const;
 
+/** After a failed write the keeper tries again so much later. */
+export const JOURNAL_RETRY_MS: number = 1_000;
+
 /** A released address rests so long. Source: amazon-vpc-cni `IP_COOLDOWN_PERIOD`. */
 export const COOLING_MS: number = 30_000;
 

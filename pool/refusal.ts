@@ -124,3 +124,46 @@ function nextTry({ nextMs }: Reason): string {
   if (nextMs === undefined || !Number.isFinite(nextMs)) return "";
   return `; tried again by itself at ${new Date(nextMs).toISOString()}`;
 }
+
+/**
+ * Says that more wait than can be kept in mind.
+ *
+ * @param ownerKey Who wants an address.
+ * @param atOnce How many may wait.
+ * @returns The error.
+ */
+export function overloadedError(ownerKey: OwnerKey, atOnce: number): PoolError {
+  return new PoolError(
+    "overloaded",
+    `Cannot lease an address to ${ownerKey} as ${atOnce} claims wait already: try again later`,
+  );
+}
+
+/**
+ * Says that a claim ended with its owner.
+ *
+ * @param ownerKey Who wanted an address.
+ * @returns The error.
+ */
+export function cancelledError(ownerKey: OwnerKey): PoolError {
+  return new PoolError(
+    "cancelled",
+    `Cannot lease an address to ${ownerKey} as it was released while it waited`,
+  );
+}
+
+/**
+ * Says that the pool's own code failed.
+ *
+ * @param cause What it threw.
+ * @returns The error; the cause itself when it says so already.
+ */
+export function brokenError(cause: unknown): PoolError {
+  if (cause instanceof PoolError) return cause;
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new PoolError(
+    "broken",
+    `Cannot keep the pool as its code failed: ${why}`,
+    { cause },
+  );
+}

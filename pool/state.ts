@@ -311,6 +311,16 @@ export function emptyState(): PoolState {
 }
 
 /**
+ * Tells whether a pool that is being emptied is empty.
+ *
+ * @param state The pool.
+ * @returns Whether nothing is left of it.
+ */
+export function isEmptied(state: PoolState): boolean {
+  return state.draining && state.enis.size === 0;
+}
+
+/**
  * Gives a copy with one entry set, or taken out.
  *
  * @param map What to copy; its order is kept.

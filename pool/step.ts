@@ -10,7 +10,7 @@ import { answered } from "./answer.ts";
 import { begun, isBusy } from "./begin.ts";
 import type { PoolEvent } from "./event.ts";
 import { failed, sought } from "./failure.ts";
-import { claimed, cooled, granted, released } from "./lease.ts";
+import { claimed, cooled, granted, recovered, released } from "./lease.ts";
 import { type PoolState, withEntry } from "./state.ts";
 
 /**
@@ -41,6 +41,8 @@ export function step(state: PoolState, event: PoolEvent): PoolState {
       };
     case "granted":
       return granted(state, event.lease);
+    case "recovered":
+      return recovered(state, event.lease);
     case "released":
       return released(state, event);
     case "cooled":

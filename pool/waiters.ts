@@ -6,6 +6,16 @@
 import type { ClaimWish } from "./contract.ts";
 import type { Lease, OwnerKey, PoolState } from "./state.ts";
 
+/** A wish to end a lease, which the keeper's next turn fulfils. */
+export interface Release {
+  /** Whose. */
+  readonly ownerKey: OwnerKey;
+  /** Told of the lease that ended. */
+  readonly resolve: (lease: Lease | undefined) => void;
+  /** Told why it didn't. */
+  readonly reject: (error: unknown) => void;
+}
+
 /** One caller that waits for an owner's lease. */
 export interface Waiter {
   /** What it wants. */
