@@ -33,6 +33,17 @@ export const LAUNCHER_PACKAGES: readonly Package[] = [
   { name: "musl-tools", why: "building the launcher", probe: "musl-gcc" },
 ];
 
+/** What only tests use; without one of them, those tests are skipped aloud. */
+export const TEST_PACKAGES: readonly Package[] = [
+  { name: "strace", why: "kills at system calls", probe: "strace" },
+  {
+    name: "containernetworking-plugins",
+    why: "plugins chained after ours",
+    probe: "portmap",
+  },
+  { name: "iptables", why: "what portmap calls", probe: "iptables" },
+];
+
 /** How to go about it. */
 export interface EnsureOptions {
   /** Whether to install without asking, on a terminal too. */
@@ -42,7 +53,11 @@ export interface EnsureOptions {
 }
 
 /** Programs of root aren't in everybody's PATH. */
-const PROGRAM_FOLDERS = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
+const PROGRAM_FOLDERS = [
+  ...["/usr/sbin", "/sbin", "/usr/bin", "/bin"],
+  // Where Debian has CNI plugins.
+  "/usr/lib/cni",
+];
 
 const LIBRARY_FOLDERS = [
   `/usr/lib/${Deno.build.arch}-linux-gnu`,

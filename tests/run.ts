@@ -11,6 +11,7 @@ import {
   ensurePackages,
   LAUNCHER_PACKAGES,
   NETWORK_PACKAGES,
+  TEST_PACKAGES,
 } from "./packages.ts";
 
 const ROOT: string = new URL("../", import.meta.url).pathname;
@@ -24,6 +25,7 @@ const ALONE = [
   "netns",
   "tests/daemon",
   "tests/fabric",
+  "tests/install",
   "tests/stage",
   "tests/demo",
   "tests/cluster",
@@ -68,7 +70,10 @@ async function main(): Promise<number> {
 /** Without a package its tests fail or are skipped, each saying why. */
 async function prepare(): Promise<void> {
   const yes = Deno.args.includes("--yes");
-  const wanted = [...NETWORK_PACKAGES, ...LAUNCHER_PACKAGES];
+  const wanted = [
+    ...[...NETWORK_PACKAGES, ...LAUNCHER_PACKAGES],
+    ...TEST_PACKAGES,
+  ];
   await ensurePackages(wanted, { yes, say });
 }
 

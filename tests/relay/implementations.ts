@@ -5,7 +5,7 @@
  * @module
  */
 import { buildLauncher } from "../../deploy/launcher/build.ts";
-import { stampLauncher } from "../../deploy/launcher/stamp.ts";
+import { stampLauncher } from "../../modes/install/stamp.ts";
 
 /** Where a relay finds its daemon; the test's own folder. */
 export interface Place {

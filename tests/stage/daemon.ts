@@ -6,7 +6,7 @@
  */
 import { join } from "node:path";
 import { buildLauncher } from "../../deploy/launcher/build.ts";
-import { stampLauncher } from "../../deploy/launcher/stamp.ts";
+import { stampLauncher } from "../../modes/install/stamp.ts";
 import { ask } from "../../modes/wire.ts";
 import {
   socketPath,

@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { DEFAULT_SOCKET, DEFAULT_TOMBSTONES } from "../../modes/wire.ts";
+import { Buffer } from "node:buffer";
+import { DEFAULT_SOCKET, DEFAULT_TOMBSTONES } from "../wire.ts";
 
 /** What a launcher is told. */
 export interface Stamp {
@@ -17,7 +18,7 @@ export interface Stamp {
 }
 
 /** `struct slot` of launcher.c: its magic, then NUL-ended texts. */
-const MAGIC = new TextEncoder().encode("TERWAY-SLOT-0001");
+const MAGIC: Buffer = Buffer.from("TERWAY-SLOT-0001");
 const SIZE = { socket: 108, tombstoneDir: 256, replyTimeoutMs: 16 } as const;
 
 /**
@@ -26,48 +27,76 @@ const SIZE = { socket: 108, tombstoneDir: 256, replyTimeoutMs: 16 } as const;
  * @param launcher The program, stamped before or not.
  * @param stamp What to write; what is absent becomes the default.
  * @returns The stamped program; `launcher` stays as it was.
- * @throws {RangeError} When a path isn't absolute, too long or can't stand in
- *   the launcher's error documents.
+ * @throws {RangeError} With every part that a launcher can't hold.
  * @throws {TypeError} When this is no launcher.
  */
 export function stampLauncher(
   launcher: Uint8Array,
   stamp: Stamp,
 ): Uint8Array<ArrayBuffer> {
+  const problems = stampProblems(stamp);
+  if (problems.length > 0) {
+    throw new RangeError(`Cannot stamp as ${problems.join("; ")}`);
+  }
   const { socket = DEFAULT_SOCKET, tombstoneDir = DEFAULT_TOMBSTONES } = stamp;
-  checkPath("socket", socket);
-  checkPath("tombstoneDir", tombstoneDir);
   const stamped = new Uint8Array(launcher);
   let at = findSlot(stamped) + MAGIC.length;
   at = put(stamped, at, { text: socket, size: SIZE.socket });
   at = put(stamped, at, { text: tombstoneDir, size: SIZE.tombstoneDir });
   put(stamped, at, {
-    text: timeoutText(stamp.replyTimeoutMs),
+    text: stamp.replyTimeoutMs === undefined ? "" : `${stamp.replyTimeoutMs}`,
     size: SIZE.replyTimeoutMs,
   });
   return stamped;
 }
 
-/** Quotes, backslashes and what isn't ASCII would need escaping in JSON. */
-function checkPath(name: keyof typeof SIZE, path: string): void {
-  const limit = SIZE[name] - 1;
-  const isPlain = /^\/[\x20-\x7e]*$/.test(path) && !/["\\]/.test(path);
-  if (isPlain && path.length <= limit) return;
-  throw new RangeError(
-    `Cannot stamp '${name}' as it must be an absolute path of at most ` +
-      `${limit} plain characters: it is ${path}`,
-  );
+/**
+ * Tells what a launcher can't hold.
+ *
+ * @param stamp What shall be written.
+ * @returns A problem a text; empty when all can be written.
+ */
+export function stampProblems(stamp: Stamp): readonly string[] {
+  const { socket, tombstoneDir, replyTimeoutMs } = stamp;
+  const problems = [
+    ...pathProblems("socket", socket),
+    ...pathProblems("tombstoneDir", tombstoneDir),
+  ];
+  const isTime = replyTimeoutMs === undefined ||
+    (Number.isInteger(replyTimeoutMs) && replyTimeoutMs > 0 &&
+      replyTimeoutMs <= 3_600_000);
+  if (isTime) return problems;
+  return [
+    ...problems,
+    "replyTimeoutMs must be a whole number from 1 to 3,600,000: it is " +
+    replyTimeoutMs,
+  ];
 }
 
-function timeoutText(timeoutMs: number | undefined): string {
-  if (timeoutMs === undefined) return "";
-  if (Number.isInteger(timeoutMs) && timeoutMs > 0 && timeoutMs <= 3_600_000) {
-    return String(timeoutMs);
-  }
-  throw new RangeError(
-    `Cannot stamp 'replyTimeoutMs' as it must be a whole number from 1 to ` +
-      `3,600,000: it is ${timeoutMs}`,
-  );
+/**
+ * Tells whether a program bears the launcher's mark: the launcher does, and
+ * our executable, as this very module is in it.
+ *
+ * @param program The program.
+ * @returns True when it is one of ours, of any version.
+ */
+export function isOurs(program: Uint8Array): boolean {
+  return Buffer.from(program.buffer, program.byteOffset, program.byteLength)
+    .includes(MAGIC);
+}
+
+/** Quotes, backslashes and what isn't ASCII would need escaping in JSON. */
+function pathProblems(
+  name: "socket" | "tombstoneDir",
+  path = "/",
+): readonly string[] {
+  const limit = SIZE[name] - 1;
+  const isPlain = /^\/[\x20-\x7e]*$/.test(path) && !/["\\]/.test(path);
+  if (isPlain && path.length <= limit) return [];
+  return [
+    `${name} must be an absolute path of at most ${limit} plain characters: ` +
+    `it is ${JSON.stringify(path)}`,
+  ];
 }
 
 function findSlot(launcher: Uint8Array): number {
