@@ -18,6 +18,9 @@ export const USAGE: string =
   --daemon-mode MODE  ${DAEMON_MODES.join(", ")} [ENIMultiIP]
   --log-level LEVEL   ${LOG_LEVELS.join(", ")} [info]
   --add-deadline S    how long an ADD waits for an address, in seconds [60]
+  --install           put plugin and network list in place once pods can be
+                      served: \`terway install\` beside this daemon, with its
+                      --cni-bin-dir, --cni-conf-dir, --cni-version, --launcher
   --drain             give every ENI back that terway made, and end
   --help              this text
 
@@ -34,6 +37,14 @@ const DEFAULTS = {
   "add-deadline": "60",
 };
 
+/** Flags that are `terway install`'s, and are left to it. */
+const INSTALL_FLAGS = [
+  "cni-bin-dir",
+  "cni-conf-dir",
+  "cni-version",
+  "launcher",
+] as const;
+
 /** What the daemon is started with. */
 export interface DaemonArguments {
   /** The configuration's file. */
@@ -48,6 +59,8 @@ export interface DaemonArguments {
   readonly logLevel: LogLevel;
   /** How long an ADD waits for an address before the runtime comes again. */
   readonly addDeadlineMs: number;
+  /** The flags of `terway install`, when that is wanted beside the daemon. */
+  readonly install?: readonly string[];
   /** Whether to empty the pool and end. */
   readonly drain: boolean;
   /** Whether only the usage is wanted. */
@@ -64,8 +77,8 @@ export interface DaemonArguments {
 export function readArguments(args: readonly string[]): DaemonArguments {
   const problems: string[] = [];
   const flags = parseArgs([...args], {
-    string: Object.keys(DEFAULTS),
-    boolean: ["drain", "help"],
+    string: [...Object.keys(DEFAULTS), ...INSTALL_FLAGS],
+    boolean: ["install", "drain", "help"],
     default: DEFAULTS,
     unknown: (arg) => {
       problems.push(`${arg} is not known`);
@@ -98,6 +111,13 @@ export function readArguments(args: readonly string[]): DaemonArguments {
   for (const name of ["config", "socket", "state-dir"] as const) {
     if (flags[name] === "") problems.push(`--${name} must not be empty`);
   }
+  const install = INSTALL_FLAGS.flatMap((name) => {
+    const value: unknown = flags[name];
+    return typeof value === "string" ? [`--${name}`, value] : [];
+  });
+  if (install.length > 0 && !flags["install"]) {
+    problems.push(`${install[0]} has no effect without --install`);
+  }
   if (problems.length > 0) throw new SyntaxError(problems.join("; "));
   return {
     config: flags.config,
@@ -106,6 +126,7 @@ export function readArguments(args: readonly string[]): DaemonArguments {
     mode: mode ?? "ENIMultiIP",
     logLevel: logLevel ?? "info",
     addDeadlineMs,
+    ...(flags["install"] ? { install } : {}),
     drain: flags.drain,
     help: flags.help,
   };

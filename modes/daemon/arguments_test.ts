@@ -34,3 +34,14 @@ Deno.test("readArguments() tells every problem at once", () => {
     assertStringIncludes(error.message, part);
   }
 });
+
+Deno.test("readArguments() leaves to terway install what is its own", () => {
+  const { install } = readArguments(["--install", "--cni-bin-dir=/b"]);
+  assertEquals(install, ["--cni-bin-dir", "/b"]);
+  assertEquals(readArguments(["--install"]).install, []);
+  assertThrows(
+    () => readArguments(["--cni-bin-dir=/b"]),
+    SyntaxError,
+    "--install",
+  );
+});

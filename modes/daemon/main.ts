@@ -17,6 +17,7 @@ import { dispatch, type OperatorCommands } from "./dispatch.ts";
 import { loadConfig } from "./eni_conf_file.ts";
 import { requireMode } from "./mode.ts";
 import type { NodeEnis } from "./enis.ts";
+import { installBeside } from "./install.ts";
 import { type NodeFacts, openNode } from "./node.ts";
 import { poolOptions } from "./pool.ts";
 import { Repairer } from "./repair.ts";
@@ -134,6 +135,7 @@ async function serveUntilTold(parts: Parts & Pool): Promise<void> {
   const repairer = new Repairer({ ...parts, attacher });
   const tombstones = `${options.stateDir}/tombstones`;
   const upkeep = keepUp({ ...parts, tombstones, attacher, repairer });
+  await using _install = beginInstall(options, log);
   try {
     onSignal((signal) => stop.resolve(signal));
     log.info("stopping", { signal: await stop.promise });
@@ -144,6 +146,13 @@ async function serveUntilTold(parts: Parts & Pool): Promise<void> {
     await keeper.stop();
     await kernel.settled();
   }
+}
+
+function beginInstall(
+  { install: flags, socket, stateDir }: DaemonArguments,
+  log: Log,
+): AsyncDisposable | undefined {
+  return flags && installBeside({ socket, stateDir, flags, log });
 }
 
 function operatorCommands(
