@@ -5,12 +5,14 @@
  * @module
  */
 import { check, libnlRoute, Owned, type Pointer } from "./ffi.ts";
-import { type Cidr, familyOf } from "./ip.ts";
-import { prefixObject, readIp } from "./nl_addr.ts";
+import { type Cidr, familyOf, type Ip } from "./ip.ts";
+import { addressObject as ipObject, prefixObject, readIp } from "./nl_addr.ts";
 import { CREATE, EXCL, REPLACE, type RouteSocket } from "./socket.ts";
 
 /** No duplicate address detection. Source: linux/if_addr.h. */
 const IFA_F_NODAD = 0x02;
+/** No route to the prefix follows. Source: linux/if_addr.h. */
+const IFA_F_NOPREFIXROUTE = 0x200;
 
 /** An address of a link. */
 export interface Address {
@@ -18,10 +20,18 @@ export interface Address {
   readonly ifIndex: number;
   /** The address with its prefix length. */
   readonly cidr: Cidr;
+  /** The address of all hosts of the prefix; none when absent. */
+  readonly broadcast?: Ip;
+  /** False: no route to the prefix follows from the address. */
+  readonly prefixRoute?: boolean;
 }
 
 /** An address as the kernel shows it. */
-export interface AddressSeen extends Address {
+export interface AddressSeen {
+  /** The link's index. */
+  readonly ifIndex: number;
+  /** The address with its prefix length. */
+  readonly cidr: Cidr;
   /** Where it is valid: 0 everywhere, 253 on the link, 254 on the host. */
   readonly scope: number;
 }
@@ -32,7 +42,8 @@ export interface AddressSeen extends Address {
  * An IPv6 address is usable at once: detecting duplicates would take a second
  * or two, and who else has an address is the cloud's to know.
  *
- * Equivalent to: `ip address add $cidr dev $link` (`nodad` for IPv6)
+ * Equivalent to: `ip address add $cidr [broadcast $broadcast] dev $link
+ * [noprefixroute]` (`nodad` for IPv6)
  *
  * @param socket Where.
  * @param address The link and the address.
@@ -126,8 +137,15 @@ function addressObject(address: Address): Owned {
   const object = new Owned(lib.rtnl_addr_alloc(), lib.rtnl_addr_put);
   lib.rtnl_addr_set_ifindex(object.pointer, address.ifIndex);
   check("ip address", lib.rtnl_addr_set_local(object.pointer, local.pointer));
-  if (familyOf(address.cidr) === 6) {
-    lib.rtnl_addr_set_flags(object.pointer, IFA_F_NODAD);
+  if (address.broadcast !== undefined) {
+    using broadcast = ipObject(address.broadcast);
+    check(
+      "ip address",
+      lib.rtnl_addr_set_broadcast(object.pointer, broadcast.pointer),
+    );
   }
+  const flags = (familyOf(address.cidr) === 6 ? IFA_F_NODAD : 0) |
+    (address.prefixRoute === false ? IFA_F_NOPREFIXROUTE : 0);
+  if (flags !== 0) lib.rtnl_addr_set_flags(object.pointer, flags);
   return object;
 }

@@ -10,17 +10,16 @@
  * @module
  */
 import { addAddress, deleteAddress } from "./address.ts";
+import { makeLink, makeMoveLink, makeVeth } from "./apply_link.ts";
 import { getInetConf, setInetConf } from "./conf.ts";
-import { forgiving, isThere, NetlinkError } from "./errno.ts";
-import { deleteLink, type LinkChange, type LinkSeen, setLink } from "./link.ts";
-import { addVeth } from "./link_add.ts";
+import { forgiving, NetlinkError } from "./errno.ts";
 import {
   addNeighbour,
   deleteNeighbour,
   listNeighbours,
   replaceNeighbour,
 } from "./neighbour.ts";
-import { Places, taken, TakenError } from "./places.ts";
+import { Places, TakenError } from "./places.ts";
 import {
   addRoute,
   deleteRoute,
@@ -39,23 +38,15 @@ import {
   type AddressStep,
   command,
   type ConfStep,
-  type LinkStep,
   type NeighbourStep,
-  type Place,
   type Plan,
   type RouteStep,
   type RuleStep,
   type Step,
-  type VethStep,
+  type SysctlStep,
 } from "./step.ts";
-
-/** Where the work is done, and what undoes it, last thing first. */
-export interface Work {
-  /** Where. */
-  readonly places: Places;
-  /** Undoes it. */
-  readonly undo: DisposableStack;
-}
+import { readSysctl, writeSysctl } from "./sysctl.ts";
+import { added, type SettingChange, type Work } from "./work.ts";
 
 /**
  * Makes a plan true, or leaves everything as it was.
@@ -67,22 +58,25 @@ export interface Work {
  *
  * @param plan What the kernel shall hold.
  * @param host The node's socket.
+ * @returns The node's own settings that weren't as planned, and are now.
  * @throws {NamespaceError} When the pod's namespace can't be used.
  * @throws {TakenError} When an object's place is taken by somebody else's.
  * @throws {NetlinkError} What the kernel refused a step with; `op` is the step's command.
  */
-export function applyPlan(plan: Plan, host: RouteSocket): void {
+export function applyPlan(plan: Plan, host: RouteSocket): SettingChange[] {
   using places = new Places(plan, host);
   if (places.podProblem !== undefined) throw places.podProblem;
   using undo = new DisposableStack();
+  const changes: SettingChange[] = [];
   for (const step of plan.steps) {
     try {
-      make(step, { places, undo });
+      make(step, { places, undo, changes });
     } catch (error) {
       throw undone(undo, explain(error, command(step, plan.netns)));
     }
   }
   undo.move(); // nothing failed: keep what was made
+  return changes;
 }
 
 function make(step: Step, work: Work): void {
@@ -91,8 +85,12 @@ function make(step: Step, work: Work): void {
       return makeVeth(step, work);
     case "link":
       return makeLink(step, work);
+    case "moveLink":
+      return makeMoveLink(step, work);
     case "conf":
       return makeConf(step, work);
+    case "sysctl":
+      return makeSysctl(step, work);
     case "address":
       return makeAddress(step, work);
     case "neighbour":
@@ -106,71 +104,6 @@ function make(step: Step, work: Work): void {
     case "redirect":
       return makeShape(step, work);
   }
-}
-
-function makeVeth(step: VethStep, work: Work): void {
-  const { places, undo } = work;
-  const { host, podNamespace } = places;
-  if (podNamespace === undefined) {
-    throw new TypeError("Cannot make a veth as the plan names no namespace");
-  }
-  const { mtu } = step;
-  const peer = { ...step.pod, mtu, namespace: podNamespace };
-  const made = added(() =>
-    addVeth(host, { ...step.host, mtu, up: true, peer })
-  );
-  if (!made) checkVeth(step, places);
-  const hostEnd = places.link("host", step.host.name);
-  if (made) {
-    undo.defer(forgiving(() => deleteLink(host, hostEnd.ifIndex)));
-    places.markMade(hostEnd);
-  }
-  const { alias } = step;
-  const wanted = { up: true, mtu };
-  adjust(work, { place: "host", link: hostEnd, wanted, alias });
-  const podEnd = places.link("pod", step.pod.name);
-  adjust(work, { place: "pod", link: podEnd, wanted });
-}
-
-/** One of the names is there: says whose, unless both ends are ours. */
-function checkVeth(step: VethStep, places: Places): void {
-  const host = places.namesake("host", step.host.name);
-  const pod = places.namesake("pod", step.pod.name);
-  if (host !== undefined && host.mac !== step.host.mac) throw taken(host);
-  if (pod !== undefined && pod.mac !== step.pod.mac) throw taken(pod);
-  if (host === undefined && pod !== undefined) throw taken(pod);
-  // Ours, but its other end isn't where the plan has it: it may carry traffic
-  // under another name, so it isn't replaced.
-  if (host !== undefined && pod === undefined) throw taken(host);
-}
-
-function makeLink(step: LinkStep, work: Work): void {
-  const link = work.places.link(step.place, step.link);
-  const wanted = { up: true, mtu: step.mtu ?? link.mtu };
-  adjust(work, { place: step.place, link, wanted });
-}
-
-/** A link as it shall be. */
-interface Adjustment {
-  readonly place: Place;
-  readonly link: LinkSeen;
-  readonly wanted: { readonly up: boolean; readonly mtu: number };
-  readonly alias?: string;
-}
-
-/** Brings a link up, with its MTU and alias, if it isn't so. */
-function adjust({ places, undo }: Work, what: Adjustment): void {
-  const { place, link, wanted, alias } = what;
-  const change: LinkChange = {
-    ...link.up !== wanted.up && { up: wanted.up },
-    ...link.mtu !== wanted.mtu && { mtu: wanted.mtu },
-    ...alias !== undefined && alias !== link.alias && { alias },
-  };
-  if (Object.keys(change).length === 0) return;
-  const socket = places.socket(place);
-  setLink(socket, link.ifIndex, change);
-  const { up, mtu } = link;
-  undo.defer(forgiving(() => setLink(socket, link.ifIndex, { up, mtu })));
 }
 
 function makeConf(step: ConfStep, { places, undo }: Work): void {
@@ -187,10 +120,24 @@ function makeConf(step: ConfStep, { places, undo }: Work): void {
   undo.defer(forgiving(() => setInetConf(socket, ifIndex, old)));
 }
 
+function makeSysctl(step: SysctlStep, work: Work): void {
+  const { places, undo, changes } = work;
+  const { key, value } = step;
+  const { namespace } = places.socket(step.place);
+  // A namesake's settings aren't ours to change.
+  if (step.link !== undefined) places.link(step.place, step.link);
+  const old = readSysctl(key, namespace);
+  if (old === value) return;
+  writeSysctl({ key, value }, namespace);
+  if (step.keep) changes.push({ key, was: old ?? "", now: value });
+  if (old === undefined || step.keep) return;
+  undo.defer(forgiving(() => writeSysctl({ key, value: old }, namespace)));
+}
+
 function makeAddress(step: AddressStep, { places, undo }: Work): void {
   const socket = places.socket(step.place);
   const { ifIndex } = places.link(step.place, step.link);
-  const address = { ifIndex, cidr: step.cidr };
+  const address = { ...step, ifIndex };
   if (!added(() => addAddress(socket, address))) return;
   undo.defer(forgiving(() => deleteAddress(socket, address)));
 }
@@ -261,17 +208,6 @@ function seenRoute(route: RouteSeen): Route {
     metric,
     ...gateway !== undefined && { gateway, onlink: true },
   };
-}
-
-/** Runs an addition: false when the object is there already. */
-function added(add: () => void): boolean {
-  try {
-    add();
-    return true;
-  } catch (error) {
-    if (isThere(error)) return false;
-    throw error;
-  }
 }
 
 /** Names the step's command in a kernel's refusal. */

@@ -48,24 +48,68 @@ export interface AttachedEni {
   readonly gateway: Ip;
   /** The prefix of its vSwitch. */
   readonly subnet: Cidr;
+  /** The IPv6 gateway of its vSwitch, when that has IPv6. */
+  readonly gateway6?: Ip;
+  /** The IPv6 prefix of its vSwitch, when that has IPv6. */
+  readonly subnet6?: Cidr;
 }
 
-/** All that a pod gets, and the recipe by which the kernel is set up. */
-export interface Attachment {
-  /** The datapath and its version, such as `veth/1`. */
-  readonly recipe: "veth/1";
+/** What every attachment says, whatever carries the pod's traffic. */
+export interface PodNetwork {
   /** Who holds it. */
   readonly owner: Owner;
   /** The pod, when the runtime named it. */
   readonly pod?: PodName;
   /** The path of the pod's network namespace, as the runtime gave it. */
   readonly netns: string;
-  /** The pod's address. */
+  /** The pod's address, the first when it has several. */
   readonly ip: Ip;
-  /** The ENI that the address belongs to. */
-  readonly eni: AttachedEni;
+  /**
+   * All of the pod's addresses, `ip` first: one a family. Absent for a pod
+   * with a single one, as in journals from before there were two.
+   */
+  readonly ips?: readonly Ip[];
   /** Bytes in a packet. */
   readonly mtu: number;
+  /**
+   * Prefixes that lead out by this interface, whatever else the pod has.
+   * Source: `extra_routes` of eni_conf and of a PodNetworking.
+   */
+  readonly extraRoutes?: readonly Cidr[];
+  /**
+   * Prefixes that the node's own stack serves, such as a node's DNS cache.
+   * Source: `host_stack_cidrs` of the network configuration.
+   */
+  readonly hostStackCidrs?: readonly Cidr[];
+  /**
+   * The pod's routing table for an interface that hasn't got its default
+   * route: looked up for packets from its addresses, or bound to it. Absent
+   * for the interface whose default route is the pod's.
+   */
+  readonly podTable?: number;
+}
+
+/** A pod on an ENI that it shares, by policy routing. */
+export interface VethAttachment extends PodNetwork {
+  /** The datapath and its version. */
+  readonly recipe: "veth/1";
+  /** The ENI that the addresses belong to. */
+  readonly eni: AttachedEni;
+}
+
+/** What a pod gets, and the recipe that sets it up. */
+export type Attachment = VethAttachment;
+
+/**
+ * Gives all addresses of a pod.
+ *
+ * @param network What the pod gets, from a journal of any age.
+ * @returns At least one, the first being `ip`.
+ */
+export function addressesOf(
+  network: Pick<PodNetwork, "ip" | "ips">,
+): readonly Ip[] {
+  return network.ips ?? [network.ip];
 }
 
 /**
@@ -119,7 +163,9 @@ export function vethMacs(owner: Owner): { host: Mac; pod: Mac } {
  * @param attachment What the pod gets.
  * @returns At most 255 bytes (IFALIASZ - 1).
  */
-export function linkAlias(attachment: Attachment): string {
+export function linkAlias(
+  attachment: Pick<PodNetwork, "owner" | "pod">,
+): string {
   const { owner, pod } = attachment;
   const who = pod === undefined ? "" : `${pod.namespace}/${pod.name} `;
   return `terway ${who}${owner.containerId}`.slice(0, 255);

@@ -6,6 +6,7 @@ import {
 } from "@std/assert";
 import fc from "fast-check";
 import {
+  addressesOf,
   type Attachment,
   hostLinkName,
   linkAlias,
@@ -82,4 +83,10 @@ Deno.test("linkAlias() names the pod and fits", () => {
   const name = "x".repeat(253);
   const long = { ...ATTACHMENT, pod: { namespace: "n".repeat(63), name } };
   assertLessOrEqual(linkAlias(long).length, 255);
+});
+
+Deno.test("addressesOf() reads a journal from before there were two", () => {
+  assertEquals(addressesOf(ATTACHMENT), ["10.0.0.20"]);
+  const ips = ["10.0.0.20", "fd00::20"];
+  assertEquals(addressesOf({ ...ATTACHMENT, ips }), ips);
 });

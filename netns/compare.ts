@@ -6,14 +6,11 @@
  *
  * @module
  */
-import { type AddressSeen, listAddresses } from "./address.ts";
-import { getInetConf } from "./conf.ts";
-import type { LinkSeen } from "./link.ts";
-import { listNeighbours, type NeighbourSeen } from "./neighbour.ts";
+import { findLinkByMac, type LinkSeen } from "./link.ts";
 import { describeLink, Places } from "./places.ts";
-import { describeRoute, listRoutes, type RouteSeen } from "./route.ts";
-import { listRules, type RuleSeen } from "./rule.ts";
+import { describeRoute } from "./route.ts";
 import { lookAtShape } from "./shape.ts";
+import { Snapshot } from "./snapshot.ts";
 import type { RouteSocket } from "./socket.ts";
 import {
   type AddressStep,
@@ -21,14 +18,17 @@ import {
   type ConfStep,
   type Difference,
   type LinkStep,
+  type MoveLinkStep,
   type NeighbourStep,
   type Place,
   type Plan,
   type RouteStep,
   type RuleStep,
   type Step,
+  type SysctlStep,
   type VethStep,
 } from "./step.ts";
+import { readSysctl } from "./sysctl.ts";
 
 /** How an object isn't as planned. */
 export type Finding = Pick<Difference, "problem" | "seen">;
@@ -40,12 +40,18 @@ export type Finding = Pick<Difference, "problem" | "seen">;
  *
  * @param plan What the kernel shall hold.
  * @param host The node's socket.
+ * @param node What the node holds, when somebody has looked already; it was
+ * true then.
  * @returns A difference for each object that isn't as planned, in the plan's order; empty when all is well.
  * @throws {NetlinkError} When the kernel can't be read.
  */
-export function comparePlan(plan: Plan, host: RouteSocket): Difference[] {
-  using places = new Places(plan, host);
-  const view = new View(places);
+export function comparePlan(
+  plan: Plan,
+  host: RouteSocket,
+  node: Snapshot = new Snapshot(host),
+): Difference[] {
+  using places = new Places(plan, host, (name) => node.link(name));
+  const view = new View(places, node);
   return plan.steps.flatMap((step) => {
     const finding = look(step, view);
     if (finding === undefined) return [];
@@ -53,42 +59,20 @@ export function comparePlan(plan: Plan, host: RouteSocket): Difference[] {
   });
 }
 
-/** Both places as dumps, each taken once and only when asked for. */
+/** Both places as snapshots. */
 class View {
   readonly places: Places;
-  readonly #dumps = new Map<string, readonly unknown[]>();
+  readonly #node: Snapshot;
+  #pod: Snapshot | undefined;
 
-  constructor(places: Places) {
+  constructor(places: Places, node: Snapshot) {
     this.places = places;
+    this.#node = node;
   }
 
-  addresses(place: Place): readonly AddressSeen[] {
-    return this.#once(`${place} addresses`, place, listAddresses);
-  }
-
-  neighbours(place: Place): readonly NeighbourSeen[] {
-    return this.#once(`${place} neighbours`, place, listNeighbours);
-  }
-
-  routes(place: Place): readonly RouteSeen[] {
-    return this.#once(`${place} routes`, place, listRoutes);
-  }
-
-  rules(place: Place): readonly RuleSeen[] {
-    return this.#once(`${place} rules`, place, listRules);
-  }
-
-  #once<T>(
-    key: string,
-    place: Place,
-    list: (socket: RouteSocket) => readonly T[],
-  ): readonly T[] {
-    const before = this.#dumps.get(key);
-    // The key tells the list, and the list tells the type.
-    if (before !== undefined) return before as readonly T[];
-    const seen = list(this.places.socket(place));
-    this.#dumps.set(key, seen);
-    return seen;
+  at(place: Place): Snapshot {
+    if (place === "host") return this.#node;
+    return this.#pod ??= new Snapshot(this.places.socket("pod"));
   }
 }
 
@@ -102,8 +86,12 @@ function look(step: Step, view: View): Finding | undefined {
       return lookAtVeth(step, view);
     case "link":
       return lookAtLink(step, view);
+    case "moveLink":
+      return lookAtMoveLink(step, view);
     case "conf":
       return lookAtConf(step, view);
+    case "sysctl":
+      return lookAtSysctl(step, view);
     case "address":
       return lookAtAddress(step, view);
     case "neighbour":
@@ -137,6 +125,20 @@ function lookAtLink(step: LinkStep, { places }: View): Finding | undefined {
   return lookAtState(link, step.mtu);
 }
 
+function lookAtMoveLink(
+  step: MoveLinkStep,
+  { places }: View,
+): Finding | undefined {
+  const inPod = places.reaches("pod")
+    ? places.namesake("pod", step.pod.name)
+    : undefined;
+  if (inPod?.mac === step.mac) return undefined;
+  if (inPod !== undefined) return changed(describeLink(inPod));
+  const home = findLinkByMac(places.host, step.mac);
+  if (home !== undefined) return changed(`${home.name} on the node`);
+  return missing(places.podProblem?.message);
+}
+
 function lookAtState(
   link: LinkSeen,
   mtu: number | undefined,
@@ -146,9 +148,9 @@ function lookAtState(
   return changed(`${link.name} has mtu ${link.mtu}`);
 }
 
-function lookAtConf(step: ConfStep, { places }: View): Finding | undefined {
-  const link = places.find(step.place, step.link);
-  const seen = link && getInetConf(places.socket(step.place), link.ifIndex);
+function lookAtConf(step: ConfStep, view: View): Finding | undefined {
+  const link = view.places.find(step.place, step.link);
+  const seen = link && view.at(step.place).conf(link.ifIndex);
   if (seen === undefined) return missing();
   const { forwarding, rpFilter } = seen;
   if (forwarding === step.forwarding && rpFilter === step.rpFilter) {
@@ -157,11 +159,21 @@ function lookAtConf(step: ConfStep, { places }: View): Finding | undefined {
   return changed(`forwarding=${forwarding} rp_filter=${rpFilter}`);
 }
 
+function lookAtSysctl(
+  step: SysctlStep,
+  { places }: View,
+): Finding | undefined {
+  if (step.link && !places.find(step.place, step.link)) return missing();
+  const { namespace } = places.socket(step.place);
+  const seen = readSysctl(step.key, namespace);
+  if (seen === undefined) return missing();
+  return seen === step.value ? undefined : changed(`${step.key}=${seen}`);
+}
+
 function lookAtAddress(step: AddressStep, view: View): Finding | undefined {
   const link = view.places.find(step.place, step.link);
-  const held = view.addresses(step.place).some(({ ifIndex, cidr }) =>
-    ifIndex === link?.ifIndex && cidr === step.cidr
-  );
+  const held = link !== undefined &&
+    view.at(step.place).hasAddress(link.ifIndex, step.cidr);
   return held ? undefined : missing();
 }
 
@@ -170,9 +182,7 @@ function lookAtNeighbour(
   view: View,
 ): Finding | undefined {
   const link = view.places.find(step.place, step.link);
-  const seen = view.neighbours(step.place).find(({ ifIndex, ip }) =>
-    ifIndex === link?.ifIndex && ip === step.ip
-  );
+  const seen = link && view.at(step.place).neighbour(link.ifIndex, step.ip);
   if (seen === undefined) return missing();
   if (seen.mac === step.mac && seen.permanent) return undefined;
   const permanent = seen.permanent ? "permanent" : "not permanent";
@@ -181,9 +191,7 @@ function lookAtNeighbour(
 
 function lookAtRoute(step: RouteStep, view: View): Finding | undefined {
   const link = view.places.find(step.place, step.link);
-  const seen = view.routes(step.place).filter((route) =>
-    route.table === step.table && route.destination === step.destination
-  );
+  const seen = view.at(step.place).routes(step.table, step.destination);
   const held = seen.some(({ ifIndex, gateway }) =>
     ifIndex === link?.ifIndex && gateway === step.gateway
   );
@@ -196,10 +204,7 @@ function lookAtRoute(step: RouteStep, view: View): Finding | undefined {
 
 /** Of rules that match the same packets at one priority the first decides. */
 function lookAtRule(step: RuleStep, view: View): Finding | undefined {
-  const [first] = view.rules(step.place).filter((rule) =>
-    rule.priority === step.priority && rule.from === step.from &&
-    rule.to === step.to
-  );
+  const first = view.at(step.place).rule(step);
   if (first === undefined) return missing();
   if (first.table === step.table) return undefined;
   return changed(`lookup ${first.table}`);

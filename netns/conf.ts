@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { check, libnlRoute } from "./ffi.ts";
+import { check, libnlRoute, type Pointer } from "./ffi.ts";
 import { fetchLink, linkObject } from "./link_object.ts";
 import type { RouteSocket } from "./socket.ts";
 
@@ -86,17 +86,35 @@ export function getInetConf(
   socket: RouteSocket,
   which: string | number,
 ): Required<InetConf> | undefined {
-  const lib = libnlRoute();
   using link = fetchLink(socket, which);
   if (link === undefined) return undefined;
+  return readInetConf(link.pointer);
+}
+
+/**
+ * Reads the IPv4 settings of all links.
+ *
+ * @param socket Where.
+ * @returns Every setting, by the index of the link.
+ * @throws {NetlinkError} When the kernel refuses.
+ */
+export function listInetConfs(
+  socket: RouteSocket,
+): Map<number, Required<InetConf>> {
+  const lib = libnlRoute();
+  return new Map(socket.dump(
+    "sysctl net.ipv4.conf",
+    (place) => lib.rtnl_link_alloc_cache(socket.pointer, 0, place),
+    (link) => [lib.rtnl_link_get_ifindex(link), readInetConf(link)] as const,
+  ));
+}
+
+function readInetConf(link: Pointer): Required<InetConf> {
+  const lib = libnlRoute();
   const value = new Uint32Array(1);
   const read = (key: keyof InetConf): number => {
-    const code = lib.rtnl_link_inet_get_conf(
-      link.pointer,
-      NUMBERS[key],
-      value,
-    );
-    check(`sysctl net.ipv4.conf.${which}.${key}`, code);
+    const code = lib.rtnl_link_inet_get_conf(link, NUMBERS[key], value);
+    check(`sysctl net.ipv4.conf ${key}`, code);
     return value[0] ?? 0;
   };
   return {

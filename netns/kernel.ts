@@ -9,10 +9,12 @@ import type { Mac } from "./attachment.ts";
 import type { KernelEvent } from "./event.ts";
 import type { LinkSeen } from "./link_object.ts";
 import type { Difference, Plan } from "./step.ts";
+import type { SettingChange } from "./work.ts";
 import { type Reply, toError, type Verb, type Verbs } from "./kernel_wire.ts";
 
 export type { KernelEvent } from "./event.ts";
 export type { LinkSeen } from "./link_object.ts";
+export type { SettingChange } from "./work.ts";
 
 /** The kernel's thread is gone; nothing can be asked any more. */
 export class KernelError extends Error {
@@ -27,11 +29,13 @@ export interface Kernel extends AsyncDisposable {
    * of the same name first.
    *
    * @param plan What the kernel shall hold.
+   * @returns The node's own settings that weren't as planned and are now, for
+   * whoever tells people.
    * @throws {NamespaceError} When the pod's namespace can't be used.
    * @throws {TakenError} When an object's place is taken by somebody else's.
    * @throws {NetlinkError} What the kernel refused a step with.
    */
-  apply(plan: Plan): Promise<void>;
+  apply(plan: Plan): Promise<readonly SettingChange[]>;
   /**
    * Names what isn't as planned.
    *
@@ -40,8 +44,19 @@ export interface Kernel extends AsyncDisposable {
    */
   compare(plan: Plan): Promise<readonly Difference[]>;
   /**
-   * Walks a plan back. Resolves when rules and routes are gone and the link's
-   * death is under way.
+   * Compares many plans with one look at the node and one at each pod. Other
+   * requests are served in between, so what it names may be out of date:
+   * `compare` the plan again before something is done about it.
+   *
+   * @param plans What the kernel shall hold.
+   * @returns The differences of each plan, in the order of the plans.
+   */
+  compareAll(
+    plans: readonly Plan[],
+  ): Promise<readonly (readonly Difference[])[]>;
+  /**
+   * Walks a plan back. Resolves when rules and routes are gone, and the link's
+   * death or a card's way home is under way.
    *
    * @param plan What was applied.
    * @throws {NetlinkError} What the kernel refused other than with "gone".
@@ -208,12 +223,18 @@ class WorkerKernel implements Kernel {
     this.#thread = thread;
   }
 
-  apply(plan: Plan): Promise<void> {
+  apply(plan: Plan): Promise<readonly SettingChange[]> {
     return this.#thread.ask("apply", plan);
   }
 
   compare(plan: Plan): Promise<readonly Difference[]> {
     return this.#thread.ask("compare", plan);
+  }
+
+  compareAll(
+    plans: readonly Plan[],
+  ): Promise<readonly (readonly Difference[])[]> {
+    return this.#thread.ask("compareAll", plans);
   }
 
   remove(plan: Plan): Promise<void> {

@@ -213,3 +213,24 @@ Deno.test("openKernel() says why a node's namespace or a worker can't be used", 
     KernelError,
   );
 });
+
+Deno.test("Kernel.compareAll() gives each plan's differences, in their order", async () => {
+  using lab = new Lab();
+  await using kernel = await openNode(lab);
+  const pods = Array.from({ length: 45 }, () => lab.pod());
+  const plans = pods.map((pod, i) => lab.plan(pod, i));
+  for (const plan of plans) await kernel.apply(plan);
+  const all = [lab.eniPlan(), ...plans];
+  assertEquals((await kernel.compareAll(all)).flat(), []);
+  lab.node.ip("rule", "delete", "priority", "512", "to", "10.0.0.22");
+  lab.node.run("sysctl", "-q", `net.ipv4.conf.${HOST_LINK}.rp_filter=2`);
+  pods[40]?.ip("route", "delete", "default");
+  const found = await kernel.compareAll(all);
+  const named = found.map((differences) =>
+    differences.map(({ step, problem }) => `${step.kind} ${problem}`).join()
+  );
+  assertEquals(
+    [...named.entries()].filter(([, text]) => text !== ""),
+    [[1, "conf changed"], [3, "rule missing"], [41, "route missing"]],
+  );
+});

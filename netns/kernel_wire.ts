@@ -11,15 +11,21 @@ import type { LinkSeen } from "./link_object.ts";
 import { NamespaceError } from "./namespace.ts";
 import { TakenError } from "./places.ts";
 import type { Difference, Plan } from "./step.ts";
+import type { SettingChange } from "./work.ts";
 
 /** What each request takes and gives. */
 export interface Verbs {
   /** Enters the node's namespace; the first request. */
   readonly open: { in: { readonly netns?: string }; out: void };
   /** Makes a plan true. */
-  readonly apply: { in: Plan; out: void };
+  readonly apply: { in: Plan; out: readonly SettingChange[] };
   /** Compares a plan with the kernel. */
   readonly compare: { in: Plan; out: readonly Difference[] };
+  /** Compares many plans with one look at the node. */
+  readonly compareAll: {
+    in: readonly Plan[];
+    out: readonly (readonly Difference[])[];
+  };
   /** Walks a plan back. */
   readonly remove: { in: Plan; out: void };
   /** Waits for every link that is being deleted. */

@@ -4,9 +4,15 @@
  *
  * @module
  */
-import type { Attachment, Mac } from "./attachment.ts";
+import type {
+  AttachedEni,
+  Mac,
+  PodNetwork,
+  VethAttachment,
+} from "./attachment.ts";
 import { eniPlan, podPlan } from "./datapath/veth.ts";
 import { type Errno, NetlinkError } from "./errno.ts";
+import type { Family } from "./ip.ts";
 import { findLinkByName, type LinkSeen, setLink } from "./link.ts";
 import { addVeth } from "./link_add.ts";
 import {
@@ -21,6 +27,14 @@ import type { Plan } from "./step.ts";
 
 /** `lo` is always the first link of a namespace. */
 const LOOPBACK = 1;
+
+/** The vSwitch of a lab. */
+export const VSWITCH = {
+  gateway: "10.0.0.253",
+  subnet: "10.0.0.0/24",
+  gateway6: "fd00::ffff:ffff:ffff:fffd",
+  subnet6: "fd00::/64",
+} as const;
 
 /** A namespace with a socket that serves it. */
 export class Room implements Disposable {
@@ -140,27 +154,36 @@ export class Lab implements Disposable {
    * Gives the plan of the ENI.
    *
    * @param mac The MAC that it is expected to have.
+   * @param families What its pods have.
    * @returns What the node shall hold for it.
    */
-  eniPlan(mac: Mac = this.eni.mac): Plan {
+  eniPlan(mac: Mac = this.eni.mac, families: readonly Family[] = [4]): Plan {
     return eniPlan({
       link: { ...this.eni, mac },
       nodeIp: "10.0.0.10",
-      gateway: "10.0.0.253",
+      gateway: VSWITCH.gateway,
+      ...families.includes(6) && { gateway6: VSWITCH.gateway6 },
       mtu: 1500,
     });
   }
 
   /**
-   * Gives what a pod gets.
+   * Gives what every pod has, whatever carries its traffic.
    *
    * @param pod Its namespace.
    * @param index Tells pods apart, 0 to 200.
-   * @returns An attachment on the ENI.
+   * @param families What it gets addresses of, the first one first.
+   * @returns The part of an attachment that is the pod's.
    */
-  attachment(pod: Room, index = 0): Attachment {
+  network(
+    pod: Room,
+    index = 0,
+    families: readonly Family[] = [4],
+  ): PodNetwork {
+    const ips = families.map((family) =>
+      family === 4 ? `10.0.0.${20 + index}` : `fd00::${20 + index}`
+    );
     return {
-      recipe: "veth/1",
       owner: {
         network: "terway",
         containerId: `c${index.toString(16).padStart(63, "0")}`,
@@ -168,16 +191,41 @@ export class Lab implements Disposable {
       },
       pod: { namespace: "default", name: `web-${index}` },
       netns: pod.path,
-      ip: `10.0.0.${20 + index}`,
-      eni: {
-        id: "eni-1",
-        mac: this.eni.mac,
-        ifIndex: this.eni.ifIndex,
-        gateway: "10.0.0.253",
-        subnet: "10.0.0.0/24",
-      },
+      ip: ips[0] ?? "",
+      ...ips.length > 1 && { ips },
       mtu: 1500,
     };
+  }
+
+  /**
+   * Gives what a pod gets.
+   *
+   * @param pod Its namespace.
+   * @param index Tells pods apart, 0 to 200.
+   * @param families What it gets addresses of, the first one first.
+   * @returns An attachment on the ENI.
+   */
+  attachment(
+    pod: Room,
+    index = 0,
+    families: readonly Family[] = [4],
+  ): VethAttachment {
+    return {
+      recipe: "veth/1",
+      ...this.network(pod, index, families),
+      eni: this.attachedEni(),
+    };
+  }
+
+  /**
+   * Gives the ENI as an attachment holds it.
+   *
+   * @param link An ENI of the node.
+   * @returns It, with its vSwitch.
+   */
+  attachedEni(link: LinkSeen = this.eni): AttachedEni {
+    const { mac, ifIndex } = link;
+    return { id: "eni-1", mac, ifIndex, ...VSWITCH };
   }
 
   /**
@@ -185,10 +233,11 @@ export class Lab implements Disposable {
    *
    * @param pod Its namespace.
    * @param index Tells pods apart, 0 to 200.
+   * @param families What it gets addresses of, the first one first.
    * @returns The plan of {@linkcode Lab.attachment}.
    */
-  plan(pod: Room, index = 0): Plan {
-    return podPlan(this.attachment(pod, index), this.eni);
+  plan(pod: Room, index = 0, families: readonly Family[] = [4]): Plan {
+    return podPlan(this.attachment(pod, index, families), this.eni);
   }
 
   /** Removes it all. */

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Mac } from "./attachment.ts";
-import { check, libnlRoute, libnlRouteAside } from "./ffi.ts";
+import { check, libnlRoute, libnlRouteAside, type Owned } from "./ffi.ts";
 import {
   aliasText,
   fetchLink,
@@ -116,19 +116,7 @@ export function setLink(
 ): void {
   const lib = libnlRoute();
   using link = linkObject(ifIndex);
-  using wanted = linkObject();
-  const { mtu, name, alias, namespace } = change;
-  if (mtu !== undefined) lib.rtnl_link_set_mtu(wanted.pointer, mtu);
-  if (name !== undefined) {
-    lib.rtnl_link_set_name(wanted.pointer, linkName(name));
-  }
-  if (change.mac !== undefined) setMac(wanted, change.mac);
-  if (alias !== undefined) {
-    lib.rtnl_link_set_ifalias(wanted.pointer, aliasText(alias));
-  }
-  if (namespace !== undefined) {
-    lib.rtnl_link_set_ns_fd(wanted.pointer, namespace.fd);
-  }
+  using wanted = wantedObject(change);
   socket.request(
     `ip link set dev #${ifIndex} ${describe(change)}`,
     (place) =>
@@ -139,6 +127,47 @@ export function setLink(
         place,
       ),
     (message) => setFlags(message, change),
+  );
+}
+
+/** A move of a link. */
+export interface LinkMove {
+  /** Its index where it is. */
+  readonly ifIndex: number;
+  /** Its name where it goes. */
+  readonly name: string;
+  /** Where it goes; may be closed when the move has ended. */
+  readonly namespace: Namespace;
+}
+
+/**
+ * Moves a link on a thread of the runtime's pool: 16 to 20 ms in the kernel.
+ * It is down afterwards.
+ *
+ * Equivalent to: `ip link set dev $link netns $namespace name $name &`
+ *
+ * @param socket Serves the namespace that the link is in; nothing else may use it meanwhile.
+ * @param move The link, its new name and place.
+ * @returns Resolves when the link has moved.
+ * @throws {NetlinkError} `ENODEV` when it isn't there, `EEXIST` when the name is taken.
+ */
+export async function moveLinkAside(
+  socket: RouteSocket,
+  move: LinkMove,
+): Promise<void> {
+  const { ifIndex, name, namespace } = move;
+  const lib = libnlRoute();
+  using link = linkObject(ifIndex);
+  using wanted = wantedObject({ name, namespace });
+  await socket.requestAside(
+    `ip link set dev #${ifIndex} ${describe({ name, namespace })}`,
+    (place) =>
+      lib.rtnl_link_build_change_request(
+        link.pointer,
+        wanted.pointer,
+        0,
+        place,
+      ),
   );
 }
 
@@ -182,6 +211,25 @@ export async function deleteLinkAside(
     link.pointer,
   );
   check(`ip link delete dev #${ifIndex}`, code);
+}
+
+/** Makes an object of what shall change, but for the flags. */
+function wantedObject(change: LinkChange): Owned {
+  const lib = libnlRoute();
+  const wanted = linkObject();
+  const { mtu, name, mac, alias, namespace } = change;
+  if (mtu !== undefined) lib.rtnl_link_set_mtu(wanted.pointer, mtu);
+  if (name !== undefined) {
+    lib.rtnl_link_set_name(wanted.pointer, linkName(name));
+  }
+  if (mac !== undefined) setMac(wanted, mac);
+  if (alias !== undefined) {
+    lib.rtnl_link_set_ifalias(wanted.pointer, aliasText(alias));
+  }
+  if (namespace !== undefined) {
+    lib.rtnl_link_set_ns_fd(wanted.pointer, namespace.fd);
+  }
+  return wanted;
 }
 
 /**

@@ -206,6 +206,16 @@ function home(): Namespace {
 }
 
 /**
+ * Gives the namespace that this thread is at home in, for netlink messages
+ * that name it. It is the thread's own: don't close it.
+ *
+ * @returns Open until {@linkcode closeHome}.
+ */
+export function ownNamespace(): Namespace {
+  return home();
+}
+
+/**
  * Closes what this thread knows its own namespace by, as a Worker that ends
  * must: descriptors belong to the process. It is opened again when needed.
  */

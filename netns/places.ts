@@ -45,6 +45,7 @@ export class Places implements Disposable {
   readonly podNamespace: Namespace | undefined;
   readonly #pod: RouteSocket | undefined;
   readonly #macs: ReadonlyMap<string, Mac>;
+  readonly #findOnHost: (name: string) => LinkSeen | undefined;
   readonly #links = new Map<string, LinkSeen>();
   readonly #made = new Set<number>();
 
@@ -53,10 +54,16 @@ export class Places implements Disposable {
    *
    * @param plan Tells the pod's namespace.
    * @param host The node's socket; it stays open.
+   * @param findOnHost Finds the node's links; asks the kernel when absent.
    * @throws {NetlinkError} When no socket can be had.
    */
-  constructor(plan: Plan, host: RouteSocket) {
+  constructor(
+    plan: Plan,
+    host: RouteSocket,
+    findOnHost?: (name: string) => LinkSeen | undefined,
+  ) {
     this.host = host;
+    this.#findOnHost = findOnHost ?? ((name) => findLinkByName(host, name));
     this.#macs = plannedMacs(plan);
     if (plan.netns === undefined) return;
     try {
@@ -103,6 +110,7 @@ export class Places implements Disposable {
    * @returns The link; undefined when there is none.
    */
   namesake(place: Place, name: string): LinkSeen | undefined {
+    if (place === "host") return this.#findOnHost(name);
     return findLinkByName(this.socket(place), name);
   }
 
@@ -208,6 +216,10 @@ function plannedMacs(plan: Plan): Map<string, Mac> {
   for (const step of plan.steps) {
     if (step.kind === "link" || step.kind === "ifb") {
       macs.set(`${step.place} ${step.link}`, step.mac);
+    }
+    if (step.kind === "moveLink") {
+      macs.set(`host ${step.host.name}`, step.mac);
+      macs.set(`pod ${step.pod.name}`, step.mac);
     }
     if (step.kind !== "veth") continue;
     macs.set(`host ${step.host.name}`, step.host.mac);

@@ -6,7 +6,9 @@
  * @module
  */
 import { deleteAddress } from "./address.ts";
+import type { Mac } from "./attachment.ts";
 import { isGone } from "./errno.ts";
+import { bringHomeAside } from "./home.ts";
 import { deleteLinkAside } from "./link.ts";
 import { deleteNeighbour } from "./neighbour.ts";
 import { Places } from "./places.ts";
@@ -14,13 +16,15 @@ import { deleteRoute, routeOf } from "./route.ts";
 import { deleteRule } from "./rule.ts";
 import { unmakeShape } from "./shape.ts";
 import type { RouteSocket } from "./socket.ts";
-import type { Plan, Step, VethStep } from "./step.ts";
+import type { MoveLinkStep, Plan, Step, VethStep } from "./step.ts";
 
 /** A removal: rules and routes are gone, a link may still be dying. */
 export interface Removal {
   /** The name of the link on the node that is being deleted, if any. */
   readonly link: string | undefined;
-  /** Resolves when the link is gone; rejects when the kernel refused. */
+  /** The MACs of the cards that are on their way home. */
+  readonly cards: readonly Mac[];
+  /** Resolves when the link is gone and the cards are home; rejects when the kernel refused. */
   readonly done: Promise<void>;
 }
 
@@ -28,22 +32,26 @@ export interface Removal {
  * Removes what a plan made.
  *
  * When this returns, no packet finds the pod any more: rules and routes are
- * gone. Deleting a veth pair takes the kernel 16 to 25 ms more, on another
- * thread, and takes along all that lies on it. A `link` step stays as it is,
- * up, and so does a `conf` step on it: what they were before isn't known.
+ * gone. Deleting a veth pair takes the kernel 16 to 25 ms more, and bringing a
+ * card home from the pod as much, on other threads; both take along all that
+ * lies on the link. A card that is neither in the pod nor on the node is left
+ * to be found when it appears. A `link` step stays as it is, up, and so do the
+ * `conf` and `sysctl` steps on it: what they were before isn't known.
  *
  * Effects: one netlink message an object. Safe to repeat: yes.
  *
  * @param plan What was applied.
- * @param host The node's socket; it may be closed before `done` resolves.
+ * @param host The node's socket; it may be closed before `done` resolves, its namespace not.
  * @returns The rest of the work.
  * @throws {NetlinkError} What the kernel refused other than with "gone".
  */
 export function removePlan(plan: Plan, host: RouteSocket): Removal {
   using places = new Places(plan, host);
   const veths = plan.steps.filter((step) => step.kind === "veth");
+  const moves = plan.steps.filter((step) => step.kind === "moveLink");
   for (const step of plan.steps.toReversed()) {
     if (veths.some((veth) => diesWith(veth, step))) continue;
+    if (moves.some((move) => leavesWith(move, step))) continue;
     if ("place" in step && !places.reaches(step.place)) continue;
     try {
       unmake(step, places);
@@ -53,16 +61,23 @@ export function removePlan(plan: Plan, host: RouteSocket): Removal {
   }
   const dying = veths.map((veth) => places.find("host", veth.host.name))
     .filter((link) => link !== undefined);
-  const deaths = dying.map((link) => destroy(host, link.ifIndex));
+  const pod = places.reaches("pod") && moves.length > 0
+    ? places.socket("pod")
+    : undefined;
+  const ends = [
+    ...moves.map((move) => bringHomeAside(move, { pod, host })),
+    ...dying.map((link) => destroy(host, link.ifIndex)),
+  ];
   for (const step of plan.steps) {
     if (step.kind !== "ifb" || !places.reaches(step.place)) continue;
     const link = places.find(step.place, step.link);
     if (link === undefined) continue;
-    deaths.push(destroy(places.socket(step.place), link.ifIndex));
+    ends.push(destroy(places.socket(step.place), link.ifIndex));
   }
   return {
     link: dying[0]?.name,
-    done: Promise.all(deaths).then(() => {}),
+    cards: moves.map(({ mac }) => mac),
+    done: allOf(ends),
   };
 }
 
@@ -70,7 +85,9 @@ function unmake(step: Step, places: Places): void {
   switch (step.kind) {
     case "veth":
     case "link":
+    case "moveLink":
     case "conf":
+    case "sysctl":
     case "ifb":
       return;
     case "tbf":
@@ -112,6 +129,18 @@ function diesWith(veth: VethStep, step: Step): boolean {
   if (!("link" in step)) return false;
   if (step.place === "pod") return step.link === veth.pod.name;
   return step.link === veth.host.name && step.kind !== "route";
+}
+
+/** On a card that leaves the pod nothing of the pod's stays. */
+function leavesWith({ pod }: MoveLinkStep, step: Step): boolean {
+  return "link" in step && step.place === "pod" && step.link === pod.name;
+}
+
+/** Waits for all, also when one fails. */
+async function allOf(ends: readonly Promise<void>[]): Promise<void> {
+  for (const end of await Promise.allSettled(ends)) {
+    if (end.status === "rejected") throw end.reason;
+  }
 }
 
 async function destroy(host: RouteSocket, ifIndex: number): Promise<void> {

@@ -167,15 +167,15 @@ export function readRoute(object: Pointer): RouteSeen | undefined {
  *
  * @param step The step.
  * @param ifIndex The index of its link.
- * @returns What the kernel is asked for; a gateway is always on the link.
+ * @returns What the kernel is asked for; a gateway is on the link unless the step says otherwise.
  */
 export function routeOf(step: RouteStep, ifIndex: number): Route {
-  const { destination, gateway, table } = step;
+  const { destination, gateway, table, onlink = true } = step;
   return {
     ifIndex,
     destination,
     table,
-    ...gateway !== undefined && { gateway, onlink: true },
+    ...gateway !== undefined && { gateway, onlink },
   };
 }
 

@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { check, libnlRoute, Owned, type Pointer } from "./ffi.ts";
-import { type Cidr, type Family, familyOf } from "./ip.ts";
+import { check, libnlRoute, Owned, type Pointer, textAt } from "./ffi.ts";
+import type { Cidr, Family } from "./ip.ts";
+import { linkName } from "./link_object.ts";
 import {
   familyNumber,
   familyOfNumber,
@@ -12,6 +13,7 @@ import {
   readCidr,
 } from "./nl_addr.ts";
 import { CREATE, EXCL, type RouteSocket } from "./socket.ts";
+import { ruleFamily } from "./step.ts";
 
 /** Look a table up. Source: linux/fib_rules.h. */
 const FR_ACT_TO_TBL = 1;
@@ -26,6 +28,8 @@ export interface Rule {
   readonly to?: Cidr;
   /** The table that is looked up. */
   readonly table: number;
+  /** Packets of sockets that are bound to this link only. */
+  readonly oif?: string;
   /** Needed when neither prefix tells it; 4 when absent. */
   readonly family?: Family;
 }
@@ -107,10 +111,12 @@ export function readRule(object: Pointer): RuleSeen | undefined {
   if (family === undefined) return undefined;
   const src = lib.rtnl_rule_get_src(object);
   const dst = lib.rtnl_rule_get_dst(object);
+  const oif = textAt(lib.rtnl_rule_get_oif(object));
   return {
     priority: lib.rtnl_rule_get_prio(object),
     ...src && { from: readCidr(src) },
     ...dst && { to: readCidr(dst) },
+    ...oif && { oif },
     table: lib.rtnl_rule_get_table(object),
     family,
   };
@@ -120,9 +126,7 @@ function ruleObject(rule: Rule): Owned {
   const lib = libnlRoute();
   const object = new Owned(lib.rtnl_rule_alloc(), lib.rtnl_rule_put);
   const { pointer } = object;
-  const prefix = rule.from ?? rule.to;
-  const family = prefix === undefined ? rule.family ?? 4 : familyOf(prefix);
-  lib.rtnl_rule_set_family(pointer, familyNumber(family));
+  lib.rtnl_rule_set_family(pointer, familyNumber(ruleFamily(rule)));
   if (rule.from !== undefined) {
     using from = prefixObject(rule.from);
     check("ip rule", lib.rtnl_rule_set_src(pointer, from.pointer));
@@ -130,6 +134,9 @@ function ruleObject(rule: Rule): Owned {
   if (rule.to !== undefined) {
     using to = prefixObject(rule.to);
     check("ip rule", lib.rtnl_rule_set_dst(pointer, to.pointer));
+  }
+  if (rule.oif !== undefined) {
+    check("ip rule", lib.rtnl_rule_set_oif(pointer, linkName(rule.oif)));
   }
   lib.rtnl_rule_set_table(pointer, rule.table);
   lib.rtnl_rule_set_prio(pointer, rule.priority);
@@ -140,5 +147,6 @@ function ruleObject(rule: Rule): Owned {
 function describe(rule: Rule): string {
   const from = rule.from === undefined ? "" : ` from ${rule.from}`;
   const to = rule.to === undefined ? "" : ` to ${rule.to}`;
-  return `priority ${rule.priority}${from}${to} lookup ${rule.table}`;
+  const oif = rule.oif === undefined ? "" : ` oif ${rule.oif}`;
+  return `priority ${rule.priority}${from}${to}${oif} lookup ${rule.table}`;
 }

@@ -5,7 +5,6 @@
  *
  * @module
  */
-import type { Work } from "./apply.ts";
 import type {
   BandwidthStep,
   IfbStep,
@@ -28,6 +27,7 @@ import {
   type TbfSeen,
 } from "./qdisc.ts";
 import { deleteRedirect, redirectTarget, setRedirect } from "./tc_redirect.ts";
+import type { Work } from "./work.ts";
 
 /**
  * Makes a step true.

@@ -15,6 +15,7 @@ import {
   check,
   checkErrno,
   libc,
+  libcAside,
   libnl,
   Owned,
   type Pointer,
@@ -134,6 +135,25 @@ export class RouteSocket implements Disposable {
   }
 
   /**
+   * Sends one message from a thread of the runtime's pool, for what takes the
+   * kernel long. Nothing else may use the socket meanwhile.
+   *
+   * @param op The `ip` command that does the same, for the error.
+   * @param build Makes the message, before this returns.
+   * @returns Resolves when the kernel has carried it out.
+   * @throws {NetlinkError} What the kernel refused it with.
+   */
+  async requestAside(op: string, build: Build): Promise<void> {
+    const bytes = readMessage(op, build);
+    this.#number(bytes);
+    const size = BigInt(bytes.length);
+    const sent = await libcAside().send(this.#fd, bytes, size, 0);
+    // The other thread's errno can't be read here.
+    if (sent !== size) throw new NetlinkError({ op, errno: "EFAILURE" });
+    this.#collect(op);
+  }
+
+  /**
    * Reads all objects of a kind.
    *
    * @typeParam T What becomes of an object.
@@ -166,12 +186,22 @@ export class RouteSocket implements Disposable {
 
   /** Sends a message, and gives the bodies of what came before its end. */
   #send(op: string, bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>[] {
+    this.#number(bytes);
+    const size = BigInt(bytes.length);
+    checkErrno(op, libc().send(this.#fd, bytes, size, 0));
+    return this.#collect(op);
+  }
+
+  /** Makes a message the next request, to be acknowledged. */
+  #number(bytes: Uint8Array<ArrayBuffer>): void {
     const view = new DataView(bytes.buffer);
     const flags = view.getUint16(6, LITTLE_ENDIAN) | NLM_F_REQUEST_ACK;
     view.setUint16(6, flags, LITTLE_ENDIAN);
     view.setUint32(8, ++this.#sequence, LITTLE_ENDIAN);
-    const size = BigInt(bytes.length);
-    checkErrno(op, libc().send(this.#fd, bytes, size, 0));
+  }
+
+  /** Reads what answers the last request, to its acknowledgement. */
+  #collect(op: string): Uint8Array<ArrayBuffer>[] {
     const bodies: Uint8Array<ArrayBuffer>[] = [];
     while (true) {
       const length = this.#receive(op);

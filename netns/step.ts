@@ -10,7 +10,7 @@
  */
 import type { Mac } from "./attachment.ts";
 import { bandwidthCommand, type BandwidthStep } from "./bandwidth.ts";
-import { type Cidr, familyOf, type Ip, parseCidr } from "./ip.ts";
+import { type Cidr, type Family, familyOf, type Ip, parseCidr } from "./ip.ts";
 
 /** The namespace that an object lives in: the node's, or the pod's. */
 export type Place = "host" | "pod";
@@ -46,6 +46,27 @@ export interface LinkStep {
   readonly mtu?: number;
 }
 
+/**
+ * A card that leaves the node for the pod, found by its MAC wherever on the
+ * node and under whatever name it is. Addresses and routes don't go along.
+ * Walking the plan back brings it home as it was; it is never deleted.
+ */
+export interface MoveLinkStep {
+  /** Discriminates. */
+  readonly kind: "moveLink";
+  /** Its MAC. */
+  readonly mac: Mac;
+  /** How it was on the node, and shall be again. */
+  readonly host: {
+    readonly name: string;
+    readonly up: boolean;
+    /** Bytes in a packet; left as the pod had it when absent. */
+    readonly mtu?: number;
+  };
+  /** Its name in the pod; a `link` step there brings it up. */
+  readonly pod: { readonly name: string };
+}
+
 /** Per-link settings of the IPv4 stack, set by netlink (IFLA_INET_CONF). */
 export interface ConfStep {
   /** Discriminates. */
@@ -60,6 +81,29 @@ export interface ConfStep {
   readonly rpFilter: 0 | 1 | 2;
 }
 
+/**
+ * A setting of the kernel that netlink can't make: those of IPv6, above all.
+ * Walking a plan back leaves it, like a {@linkcode ConfStep}; a failed plan
+ * puts back what it was.
+ */
+export interface SysctlStep {
+  /** Discriminates. */
+  readonly kind: "sysctl";
+  /** Where. */
+  readonly place: Place;
+  /** The link that the setting is of; absent for one of the whole namespace. */
+  readonly link?: string;
+  /** Such as `net/ipv6/conf/eth1/accept_ra`: slashes, as names hold dots. */
+  readonly key: string;
+  /** As the kernel shows it. */
+  readonly value: string;
+  /**
+   * Never put back, not even when the plan fails: others count on it, and
+   * writing the old value would change more than this wrote.
+   */
+  readonly keep?: true;
+}
+
 /** An address on a link. */
 export interface AddressStep {
   /** Discriminates. */
@@ -70,6 +114,10 @@ export interface AddressStep {
   readonly link: string;
   /** The address with its prefix length. */
   readonly cidr: Cidr;
+  /** The address of all hosts of the prefix; IPv4 only. */
+  readonly broadcast?: Ip;
+  /** False: no route to the prefix follows from the address. */
+  readonly prefixRoute?: false;
 }
 
 /** A permanent neighbour entry. */
@@ -98,6 +146,8 @@ export interface RouteStep {
   readonly destination: Cidr;
   /** The next hop, reached on the link without asking (onlink). */
   readonly gateway?: Ip;
+  /** False: the table itself has a route to the gateway. */
+  readonly onlink?: false;
   /** The routing table; 254 is main. */
   readonly table: number;
 }
@@ -114,6 +164,10 @@ export interface RuleStep {
   readonly from?: Cidr;
   /** Packets to this prefix only. */
   readonly to?: Cidr;
+  /** Packets of sockets that are bound to this link only. */
+  readonly oif?: string;
+  /** Needed when no prefix tells it; 4 when absent. */
+  readonly family?: Family;
   /** The table that is looked up; 254 is main. */
   readonly table: number;
 }
@@ -122,7 +176,9 @@ export interface RuleStep {
 export type Step =
   | VethStep
   | LinkStep
+  | MoveLinkStep
   | ConfStep
+  | SysctlStep
   | AddressStep
   | NeighbourStep
   | RouteStep
@@ -176,13 +232,17 @@ export function command(step: Step, netns = "POD"): string {
     case "link":
       return `${at}ip link set ${step.link} up` +
         (step.mtu === undefined ? "" : ` mtu ${step.mtu}`);
+    case "moveLink":
+      return `ip link set ${step.host.name} netns ${netns} ` +
+        `name ${step.pod.name}`;
     case "conf":
       return `${at}sysctl net.ipv4.conf.${step.link}.forwarding=` +
         `${step.forwarding} net.ipv4.conf.${step.link}.rp_filter=` +
         `${step.rpFilter}`;
+    case "sysctl":
+      return `${at}sysctl ${step.key}=${step.value}`;
     case "address":
-      return `${at}ip address add ${step.cidr} dev ${step.link}` +
-        (familyOf(step.cidr) === 6 ? " nodad" : "");
+      return at + addressCommand(step);
     case "neighbour":
       return `${at}ip neighbour add ${step.ip} lladdr ${step.mac} dev ` +
         `${step.link} nud permanent`;
@@ -204,6 +264,14 @@ function vethCommand({ host, pod, mtu }: VethStep, netns: string): string {
     `netns ${netns} && nsenter --net=${netns} ip link set ${pod.name} up`;
 }
 
+function addressCommand(step: AddressStep): string {
+  const { cidr, link, broadcast, prefixRoute = true } = step;
+  return `ip address add ${cidr}` +
+    (broadcast === undefined ? "" : ` broadcast ${broadcast}`) +
+    ` dev ${link}` + (prefixRoute ? "" : " noprefixroute") +
+    (familyOf(cidr) === 6 ? " nodad" : "");
+}
+
 function routeCommand(step: RouteStep): string {
   const { length, family } = parseCidr(step.destination);
   const ip = family === 6 ? "ip -6" : "ip";
@@ -211,18 +279,32 @@ function routeCommand(step: RouteStep): string {
   const gateway = step.gateway === undefined ? "" : ` via ${step.gateway}`;
   // IPv6 knows no scopes of routes.
   const direct = family === 6 ? "" : " scope link";
-  const form = step.gateway === undefined ? direct : " onlink";
+  const hop = step.onlink === false ? "" : " onlink";
+  const form = step.gateway === undefined ? direct : hop;
   return `${ip} route add ${destination}${gateway} dev ${step.link}` +
     tableName(step.table, " table ", "") + form;
 }
 
 function ruleCommand(step: RuleStep): string {
-  const prefix = step.from ?? step.to ?? "0.0.0.0/0";
-  const ip = familyOf(parseCidr(prefix).ip) === 6 ? "ip -6" : "ip";
+  const ip = ruleFamily(step) === 6 ? "ip -6" : "ip";
   return `${ip} rule add priority ${step.priority}` +
     (step.from === undefined ? "" : ` from ${step.from}`) +
     (step.to === undefined ? "" : ` to ${step.to}`) +
+    (step.oif === undefined ? "" : ` oif ${step.oif}`) +
     tableName(step.table, " lookup ", " lookup main");
+}
+
+/**
+ * Tells a rule's family, by its prefixes before anything else.
+ *
+ * @param rule A rule.
+ * @returns 4 when nothing tells it.
+ */
+export function ruleFamily(
+  rule: Pick<RuleStep, "from" | "to" | "family">,
+): Family {
+  const prefix = rule.from ?? rule.to;
+  return prefix === undefined ? rule.family ?? 4 : familyOf(prefix);
 }
 
 function tableName(table: number, prefix: string, main: string): string {

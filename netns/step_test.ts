@@ -114,3 +114,61 @@ Deno.test("command() of a rule tells its prefixes, table and family", () => {
     "ip -6 rule add priority 2048 from fd00::7/128 lookup 1002",
   );
 });
+
+Deno.test("command() of an address tells its broadcast, and that no route follows", () => {
+  check(
+    {
+      kind: "address",
+      place: "host",
+      link: "eth0",
+      cidr: "172.30.0.4/24",
+      broadcast: "172.30.0.255",
+      prefixRoute: false,
+    },
+    "ip address add 172.30.0.4/24 broadcast 172.30.0.255 dev eth0 " +
+      "noprefixroute",
+  );
+});
+
+Deno.test("command() of a rule for a bound socket tells the link and family", () => {
+  const rule = { kind: "rule", place: "pod", priority: 512 } as const;
+  check(
+    { ...rule, oif: "net1", family: 6, table: 1001 },
+    "nsenter --net=POD ip -6 rule add priority 512 oif net1 lookup 1001",
+  );
+});
+
+Deno.test("command() of a route through a routed gateway says no onlink", () => {
+  check(
+    {
+      kind: "route",
+      place: "host",
+      link: "veth1",
+      destination: "10.0.0.10/32",
+      gateway: "169.254.1.1",
+      onlink: false,
+      table: 254,
+    },
+    "ip route add 10.0.0.10/32 via 169.254.1.1 dev veth1",
+  );
+});
+
+Deno.test("command() of a setting is a sysctl", () => {
+  const key = "net/ipv6/conf/all/forwarding";
+  check(
+    { kind: "sysctl", place: "host", key, value: "1", keep: true },
+    "sysctl net/ipv6/conf/all/forwarding=1",
+  );
+});
+
+Deno.test("command() of a card that moves names it on both sides", () => {
+  check(
+    {
+      kind: "moveLink",
+      mac: "00:16:3e:00:00:01",
+      host: { name: "eth1", up: false },
+      pod: { name: "eth0" },
+    },
+    "ip link set eth1 netns POD name eth0",
+  );
+});

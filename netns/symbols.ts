@@ -31,6 +31,7 @@ export const LIBC = {
 /** Calls of glibc that may sleep, each on a thread of the runtime's pool. */
 export const LIBC_ASIDE = {
   poll: ["i32", "buffer", "u64", "i32"],
+  send: ["isize", "i32", "buffer", "usize", "i32"],
 } as const;
 
 /** libnl-3: sockets, messages, addresses, caches. */
@@ -71,6 +72,7 @@ export const LIBNL_ROUTE = {
   rtnl_addr_get_prefixlen: ["i32", "pointer"],
   rtnl_addr_get_scope: ["i32", "pointer"],
   rtnl_addr_put: ["void", "pointer"],
+  rtnl_addr_set_broadcast: ["i32", "pointer", "pointer"],
   rtnl_addr_set_flags: ["void", "pointer", "u32"],
   rtnl_addr_set_ifindex: ["void", "pointer", "i32"],
   rtnl_addr_set_local: ["i32", "pointer", "pointer"],
@@ -156,6 +158,7 @@ export const LIBNL_ROUTE = {
   rtnl_rule_build_delete_request: ["i32", "pointer", "i32", "buffer"],
   rtnl_rule_get_dst: ["pointer", "pointer"],
   rtnl_rule_get_family: ["i32", "pointer"],
+  rtnl_rule_get_oif: ["pointer", "pointer"],
   rtnl_rule_get_prio: ["u32", "pointer"],
   rtnl_rule_get_src: ["pointer", "pointer"],
   rtnl_rule_get_table: ["u32", "pointer"],
@@ -163,6 +166,7 @@ export const LIBNL_ROUTE = {
   rtnl_rule_set_action: ["void", "pointer", "u8"],
   rtnl_rule_set_dst: ["i32", "pointer", "pointer"],
   rtnl_rule_set_family: ["void", "pointer", "i32"],
+  rtnl_rule_set_oif: ["i32", "pointer", "buffer"],
   rtnl_rule_set_prio: ["void", "pointer", "u32"],
   rtnl_rule_set_src: ["i32", "pointer", "pointer"],
   rtnl_rule_set_table: ["void", "pointer", "u32"],

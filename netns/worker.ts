@@ -14,7 +14,8 @@ import { listLinks } from "./link.ts";
 import { closeHome, type Namespace, openNamespace } from "./namespace.ts";
 import { removePlan } from "./remove.ts";
 import { openRoutes, type RouteSocket } from "./socket.ts";
-import type { Plan } from "./step.ts";
+import { Snapshot } from "./snapshot.ts";
+import type { Difference, Plan, Step } from "./step.ts";
 import { fromError, type Reply, type Request } from "./kernel_wire.ts";
 
 /** A Worker's own global scope; the project's types have a window's. */
@@ -32,7 +33,7 @@ interface Node extends AsyncDisposable {
 
 let node: Node | undefined;
 
-/** Deletions under way, by the name of the link. */
+/** Deletions and moves under way, by the link's name or the card's MAC. */
 const dying = new Map<string, Promise<void>>();
 
 /** Deletions that the kernel refused and nobody has been told of. */
@@ -60,6 +61,8 @@ function carryOut(request: Request): unknown {
       return whenFree(request.argument, applyPlan);
     case "compare":
       return whenFree(request.argument, comparePlan);
+    case "compareAll":
+      return compareAll(request.argument);
     case "remove":
       return whenFree(request.argument, remove);
     case "links":
@@ -103,13 +106,14 @@ function opened(): Node {
   return node;
 }
 
-/** Works on a plan at once, or when its link has finished dying. */
+/** Works on a plan at once, or when its links have come to rest. */
 function whenFree<T>(
   plan: Plan,
   work: (plan: Plan, host: RouteSocket) => T,
 ): T | Promise<T> {
   for (const step of plan.steps) {
-    const death = step.kind === "veth" ? dying.get(step.host.name) : undefined;
+    const key = restlessKey(step);
+    const death = key === undefined ? undefined : dying.get(key);
     // Looked at anew afterwards: a request before this one may have begun
     // another deletion.
     if (death !== undefined) return death.then(() => whenFree(plan, work));
@@ -117,12 +121,41 @@ function whenFree<T>(
   return work(plan, opened().routes);
 }
 
+function restlessKey(step: Step): string | undefined {
+  switch (step.kind) {
+    case "veth":
+      return step.host.name;
+    case "link":
+    case "moveLink":
+      return step.mac;
+  }
+}
+
 function remove(plan: Plan, host: RouteSocket): void {
-  const { link, done } = removePlan(plan, host);
-  if (link === undefined) return;
+  const { link, cards, done } = removePlan(plan, host);
+  const keys = link === undefined ? cards : [link, ...cards];
+  if (keys.length === 0) return;
   const death = done.catch((error) => void refusals.push(error))
-    .finally(() => dying.delete(link));
-  dying.set(link, death);
+    .finally(() => keys.forEach((key) => dying.delete(key)));
+  for (const key of keys) dying.set(key, death);
+}
+
+/** A slice of pods, so that other requests wait 10 ms at most. */
+const SLICE_COUNT = 20;
+
+async function compareAll(plans: readonly Plan[]): Promise<Difference[][]> {
+  const host = opened().routes;
+  const node = new Snapshot(host, { manyLinks: true });
+  const found: Difference[][] = [];
+  for (const plan of plans) {
+    found.push(comparePlan(plan, host, node));
+    if (found.length % SLICE_COUNT === 0) await othersTurn();
+  }
+  return found;
+}
+
+function othersTurn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
 }
 
 async function forward(events: EventStream): Promise<void> {

@@ -20,7 +20,14 @@
  * @module
  */
 import type { Mac } from "../netns/attachment.ts";
-import { type Cidr, gatewayOf, type Ip, parseCidr } from "../netns/ip.ts";
+import {
+  type Cidr,
+  familyOf,
+  gatewayOf,
+  hostCidr,
+  type Ip,
+  parseCidr,
+} from "../netns/ip.ts";
 import type { Count } from "./fabric/filter.ts";
 import { Machine } from "./fabric/machine.ts";
 import { netnsPath, shareNetnsDir } from "./fabric/netns_dir.ts";
@@ -40,10 +47,12 @@ export interface Card {
 export interface MachineWish {
   /** Its name. */
   readonly name: string;
-  /** Its primary card, whose first address it takes. */
+  /** Its primary card, whose first address of each family it takes. */
   readonly card: Card;
   /** The prefix of its vSwitch. */
   readonly subnet: Cidr;
+  /** The IPv6 prefix of its vSwitch, when the VPC has IPv6. */
+  readonly subnet6?: Cidr;
 }
 
 /** A machine of the fabric. */
@@ -73,6 +82,7 @@ export class Fabric implements AsyncDisposable {
   /** The path of the VPC's own namespace. */
   readonly netns: string;
   readonly #name: string;
+  readonly #ipv6: boolean;
   readonly #router: Router;
   readonly #machines = new Map<string, Machine>();
   readonly #cards = new Map<string, Plugged>();
@@ -82,12 +92,13 @@ export class Fabric implements AsyncDisposable {
   /**
    * Takes a router over; see {@linkcode openFabric}.
    *
-   * @param name The first part of every namespace's name.
+   * @param options As it was opened with.
    * @param router The router.
    */
-  constructor(name: string, router: Router) {
+  constructor(options: FabricOptions, router: Router) {
     this.netns = router.netns;
-    this.#name = name;
+    this.#name = options.name;
+    this.#ipv6 = options.ipv6 ?? false;
     this.#router = this.#parts.use(router);
     const homing = setInterval(() => {
       for (const plugged of this.#cards.values()) this.#bringHome(plugged);
@@ -111,34 +122,46 @@ export class Fabric implements AsyncDisposable {
    * @returns The machine.
    */
   addMachine(wish: MachineWish): MachineSeen {
-    const [ip] = wish.card.ips;
+    const { card, name, subnet, subnet6 } = wish;
+    const ip = card.ips.find((ip) => familyOf(ip) === 4);
+    const ip6 = card.ips.find((ip) => familyOf(ip) === 6);
     if (ip === undefined) {
-      throw new Error(`Cannot boot ${wish.name}: its card has no address`);
+      throw new Error(`Cannot boot ${name}: its card has no address`);
     }
-    const netns = netnsPath(`${this.#name}-${wish.name}`);
-    const machine = this.#parts.use(new Machine(wish.name, netns));
-    this.#machines.set(wish.name, machine);
-    const gateway = gatewayOf(wish.subnet);
-    this.#router.addOwnAddress(gateway);
-    const link = this.plug(wish.card, wish.name);
-    const { length } = parseCidr(wish.subnet);
+    const netns = netnsPath(`${this.#name}-${name}`);
+    const machine = this.#parts.use(new Machine(name, netns, this.#ipv6));
+    this.#machines.set(name, machine);
+    const gateway = gatewayOf(subnet);
+    this.addVSwitch(subnet);
+    const link = this.plug(card, name);
+    const { length } = parseCidr(subnet);
     machine.configure(link, { cidr: `${ip}/${length}`, gateway });
-    return { name: wish.name, netns };
+    if (ip6 !== undefined && subnet6 !== undefined) {
+      this.addVSwitch(subnet6);
+      const gateway = gatewayOf(subnet6);
+      machine.configure(link, { cidr: hostCidr(ip6), gateway });
+    }
+    return { name, netns };
   }
 
   /**
    * Adds a host that isn't in the cluster, in a network that the VPC routes
    * to, such as an office behind a leased line.
    *
-   * @param wish Its name, and its address with the prefix length.
+   * @param wish Its name, and its addresses with their prefix lengths.
    * @returns The host.
    */
-  addOutsideHost(wish: { name: string; cidr: Cidr }): MachineSeen {
-    const { name, cidr } = wish;
+  addOutsideHost(
+    wish: { name: string; cidr: Cidr; cidr6?: Cidr },
+  ): MachineSeen {
+    const { name, cidr, cidr6 } = wish;
     const number = (++this.#outsideCount).toString(16).padStart(2, "0");
     const mac = OUTSIDE_MAC_PREFIX + number;
-    const card = { id: `outside-${name}`, mac, ips: [parseCidr(cidr).ip] };
-    return this.addMachine({ name, card, subnet: cidr });
+    const cidrs = cidr6 === undefined ? [cidr] : [cidr, cidr6];
+    const ips = cidrs.map((cidr) => parseCidr(cidr).ip);
+    const card = { id: `outside-${name}`, mac, ips };
+    const second = cidr6 === undefined ? {} : { subnet6: cidr6 };
+    return this.addMachine({ name, card, subnet: cidr, ...second });
   }
 
   /**
@@ -204,6 +227,22 @@ export class Fabric implements AsyncDisposable {
     for (const ip of ips) {
       if (plugged.ips.delete(ip)) this.#router.removeHost(plugged.port, ip);
     }
+  }
+
+  /**
+   * Leads a prefix to a card, as a route entry of the VPC whose next hop is
+   * the card's instance.
+   *
+   * @param cardId The card; it has an address of the prefix's family.
+   * @param cidr The prefix.
+   */
+  routeTo(cardId: string, cidr: Cidr): void {
+    const { port, ips } = this.#plugged(cardId);
+    const nextHop = [...ips].find((ip) => familyOf(ip) === familyOf(cidr));
+    if (nextHop === undefined) {
+      throw new Error(`Cannot lead ${cidr} to ${cardId}: it has no address`);
+    }
+    this.#router.addRoute(port, { cidr, nextHop });
   }
 
   /**
@@ -289,6 +328,19 @@ export class Fabric implements AsyncDisposable {
   }
 }
 
+/** What a VPC is opened with. */
+export interface FabricOptions {
+  /** The first part of every namespace's name: fabrics of different names live side by side. */
+  readonly name: string;
+  /**
+   * Whether it has IPv6. Then cards carry neighbour discovery, too, which
+   * tests that count packets must not mind.
+   *
+   * @default false
+   */
+  readonly ipv6?: boolean;
+}
+
 /**
  * Opens a VPC without machines.
  *
@@ -302,12 +354,12 @@ export class Fabric implements AsyncDisposable {
  *   subnet: "10.1.0.0/16",
  * });
  * ```
- * @param options The first part of every namespace's name: fabrics of
- * different names live side by side.
+ * @param options Its name, and what it has.
  * @returns The fabric.
  */
-export async function openFabric(options: { name: string }): Promise<Fabric> {
+export async function openFabric(options: FabricOptions): Promise<Fabric> {
   await shareNetnsDir();
-  const router = await Router.open(netnsPath(`${options.name}-vpc`));
-  return new Fabric(options.name, router);
+  const { name, ipv6 = false } = options;
+  const router = await Router.open(netnsPath(`${name}-vpc`), ipv6);
+  return new Fabric(options, router);
 }

@@ -6,8 +6,9 @@
  *  pod                         node                                   VPC
  *  eth0 P/32 ──────────────── caliXXXXXXXXXXX
  *   default via 169.254.1.1    │  512: to P   → main:  P/32 dev cali…
- *   169.254.1.1 is the host    │ 2048: from P → 1000+i: default via G ── ENI i ── G
- *   end's MAC, permanently     │
+ *   169.254.1.1 is the host    │ 1024: from P to D → main (host_stack_cidrs)
+ *   end's MAC, permanently     │ 2048: from P → 1000+i: default via G ── ENI i ── G
+ *   (IPv6: P/128, fe80::1)     │
  * ```
  *
  * Out: the pod's default route leads to 169.254.1.1, an address that nobody
@@ -15,32 +16,51 @@
  * sends it to the ENI's own table, so it leaves by the card that the VPC
  * expects this source on; nothing is translated or wrapped. In, and between
  * pods of the node: rule 512 comes first and leads to the pod's host route.
+ * Both families do the same, side by side.
+ *
+ * An interface beside the pod's first keeps its routes in a table of its own,
+ * looked up by source: `podTable` of the attachment.
  *
  * This module reads no kernel, no clock and no configuration.
  *
  * @module
  */
 import {
-  type Attachment,
+  addressesOf,
   hostLinkName,
   linkAlias,
   type Mac,
+  type VethAttachment,
   vethMacs,
 } from "../attachment.ts";
 import { familyOf, hostCidr, type Ip } from "../ip.ts";
-import { type Plan, TABLE_MAIN } from "../step.ts";
+import { type Plan, type RuleStep, type Step, TABLE_MAIN } from "../step.ts";
+import {
+  everything,
+  hostRoute,
+  ipv6Deaf,
+  ipv6Forwarding,
+  ipv6On,
+  nextHopNeighbour,
+  ofFamily,
+  type Pair,
+  podNeighbour,
+} from "./next_hop.ts";
+import { podRoutes } from "./pod_routes.ts";
+
+export { POD_GATEWAY } from "./next_hop.ts";
 
 /** Packets to a pod, before those from one. Source: Terway's own recipe. */
 export const RULE_TO_POD_PRIORITY = 512;
+
+/** Packets that the node's own stack serves; between the other two. */
+export const RULE_HOST_STACK_PRIORITY = 1024;
 
 /** Packets from a pod; after 512, before main (32766). Source: ip-rule(8). */
 export const RULE_FROM_POD_PRIORITY = 2048;
 
 /** An ENI's table is this plus its ifindex. Source: Terway's own recipe. */
 export const ENI_TABLE_BASE = 1000;
-
-/** Each pod's next hop: link-local, so it can be no one's address (RFC 3927). */
-export const POD_GATEWAY: Ip = "169.254.1.1";
 
 /** An ENI as the node sees it. */
 export interface EniLink {
@@ -60,8 +80,12 @@ export interface EniWish {
   readonly nodeIp: Ip;
   /** The gateway of the ENI's vSwitch. */
   readonly gateway: Ip;
-  /** Bytes in a packet. */
-  readonly mtu: number;
+  /** The vSwitch's IPv6 gateway, when pods have IPv6. */
+  readonly gateway6?: Ip;
+  /** Bytes in a packet; as the card came when absent. */
+  readonly mtu?: number;
+  /** The node's own card, if it owes its IPv6 routes to advertisements. */
+  readonly uplink?: string;
 }
 
 /**
@@ -69,31 +93,46 @@ export interface EniWish {
  *
  * The node's address on it gives its ARP a source that the VPC knows. Reverse
  * path filtering is off: a pod's packet comes back by another card than the
- * main table would choose.
+ * main table would choose. For IPv6 the card asks for neighbours by its
+ * link-local address, which is used at once: who has which address is the
+ * VPC's to know, so looking for duplicates would only cost a second.
  *
  * @param wish The ENI and the node.
  * @returns Steps on the node alone.
  */
 export function eniPlan(wish: EniWish): Plan {
+  const { gateway, gateway6, mtu, nodeIp, uplink } = wish;
   const { name, ifIndex, mac } = wish.link;
+  const at = { place: "host", link: name } as const;
+  const defaultRoute = (gateway: Ip): Step => ({
+    kind: "route",
+    ...at,
+    destination: everything(gateway),
+    gateway,
+    table: ENI_TABLE_BASE + ifIndex,
+  });
+  const card: Step = {
+    kind: "link",
+    ...at,
+    mac,
+    ...mtu !== undefined && { mtu },
+  };
+  const steps: readonly Step[] = [
+    card,
+    { kind: "conf", ...at, forwarding: 1, rpFilter: 0 },
+    { kind: "address", ...at, cidr: hostCidr(nodeIp) },
+    defaultRoute(gateway),
+  ];
+  if (gateway6 === undefined) return { steps };
+  const dad = `net/ipv6/conf/${name}/accept_dad`;
   return {
     steps: [
-      { kind: "link", place: "host", link: name, mac, mtu: wish.mtu },
-      { kind: "conf", place: "host", link: name, forwarding: 1, rpFilter: 0 },
-      {
-        kind: "address",
-        place: "host",
-        link: name,
-        cidr: hostCidr(wish.nodeIp),
-      },
-      {
-        kind: "route",
-        place: "host",
-        link: name,
-        destination: everything(wish.gateway),
-        gateway: wish.gateway,
-        table: ENI_TABLE_BASE + ifIndex,
-      },
+      ipv6On("host", name),
+      ipv6Deaf("host", name),
+      { kind: "sysctl", ...at, key: dad, value: "0" },
+      ...steps,
+      ...ipv6Forwarding(uplink),
+      defaultRoute(gateway6),
     ],
   };
 }
@@ -109,13 +148,17 @@ export function eniPlan(wish: EniWish): Plan {
  * @returns Steps in the pod and on the node.
  */
 export function podPlan(
-  attachment: Attachment,
+  attachment: VethAttachment,
   eni: Pick<EniLink, "ifIndex">,
 ): Plan {
   const name = hostLinkName(attachment.owner);
   const macs = vethMacs(attachment.owner);
   const link = attachment.owner.ifName;
-  const self = hostCidr(attachment.ip);
+  const pairs = addressesOf(attachment).map((ip): Pair => ({
+    host: { name, mac: macs.host },
+    pod: { name: link, mac: macs.pod },
+    ip,
+  }));
   return {
     netns: attachment.netns,
     steps: [
@@ -127,47 +170,64 @@ export function podPlan(
         alias: linkAlias(attachment),
       },
       { kind: "conf", place: "host", link: name, forwarding: 1, rpFilter: 0 },
-      { kind: "address", place: "pod", link, cidr: self },
-      {
-        kind: "neighbour",
-        place: "pod",
-        link,
-        ip: POD_GATEWAY,
-        mac: macs.host,
-      },
-      {
-        kind: "route",
-        place: "pod",
-        link,
-        destination: everything(attachment.ip),
-        gateway: POD_GATEWAY,
-        table: TABLE_MAIN,
-      },
-      {
-        kind: "route",
-        place: "host",
-        link: name,
-        destination: self,
-        table: TABLE_MAIN,
-      },
-      {
-        kind: "rule",
-        place: "host",
-        priority: RULE_TO_POD_PRIORITY,
-        to: self,
-        table: TABLE_MAIN,
-      },
-      {
-        kind: "rule",
-        place: "host",
-        priority: RULE_FROM_POD_PRIORITY,
-        from: self,
-        table: ENI_TABLE_BASE + eni.ifIndex,
-      },
+      ...ipv6Steps(pairs),
+      ...pairs.flatMap((pair) => insidePod(pair, attachment)),
+      ...pairs.map((pair) => hostRoute(pair, TABLE_MAIN)),
+      ...pairs.flatMap((pair) => rules(pair, { attachment, eni })),
     ],
   };
 }
 
-function everything(ip: Ip): string {
-  return familyOf(ip) === 4 ? "0.0.0.0/0" : "::/0";
+/** `lo` too: a runtime may have made the sandbox without IPv6. */
+function ipv6Steps(pairs: readonly Pair[]): readonly Step[] {
+  const pair = pairs.find(({ ip }) => familyOf(ip) === 6);
+  if (pair === undefined) return [];
+  return [
+    ipv6On("host", pair.host.name),
+    ipv6On("pod", "lo"),
+    ipv6On("pod", pair.pod.name),
+    ipv6Deaf("pod", pair.pod.name),
+    podNeighbour(pair),
+  ];
+}
+
+function insidePod(pair: Pair, attachment: VethAttachment): readonly Step[] {
+  const { pod, ip } = pair;
+  return [
+    { kind: "address", place: "pod", link: pod.name, cidr: hostCidr(ip) },
+    nextHopNeighbour(pair),
+    ...podRoutes(pair, attachment),
+  ];
+}
+
+function rules(
+  { ip }: Pair,
+  { attachment, eni }: {
+    readonly attachment: VethAttachment;
+    readonly eni: Pick<EniLink, "ifIndex">;
+  },
+): readonly RuleStep[] {
+  const self = hostCidr(ip);
+  const rule = { kind: "rule", place: "host" } as const;
+  return [
+    {
+      ...rule,
+      priority: RULE_TO_POD_PRIORITY,
+      to: self,
+      table: TABLE_MAIN,
+    },
+    ...ofFamily(attachment.hostStackCidrs, ip).map((to): RuleStep => ({
+      ...rule,
+      priority: RULE_HOST_STACK_PRIORITY,
+      from: self,
+      to,
+      table: TABLE_MAIN,
+    })),
+    {
+      ...rule,
+      priority: RULE_FROM_POD_PRIORITY,
+      from: self,
+      table: ENI_TABLE_BASE + eni.ifIndex,
+    },
+  ];
 }

@@ -30,7 +30,7 @@ table inet vpc {
   chain source_check {
     type filter hook prerouting priority raw; policy accept;
     iifname != "e*" accept
-    ip6 saddr fe80::/10 accept
+    ip6 saddr { ::, fe80::/10 } accept
     fib saddr . iif oif missing counter name ${SPOOFED} drop
   }
   chain flows {

@@ -5,7 +5,7 @@
  * @module
  */
 import { addAddress } from "../../netns/address.ts";
-import type { Cidr, Ip } from "../../netns/ip.ts";
+import { type Cidr, familyOf, type Ip } from "../../netns/ip.ts";
 import { findLinkByName, listLinks, setLink } from "../../netns/link.ts";
 import {
   createNamespace,
@@ -30,8 +30,9 @@ export class Machine implements Disposable {
    *
    * @param name Its name.
    * @param netns The path of its network namespace.
+   * @param ipv6 Whether the VPC has IPv6.
    */
-  constructor(name: string, netns: string) {
+  constructor(name: string, netns: string, ipv6: boolean) {
     this.name = name;
     createNamespace(netns);
     this.namespace = openNamespace(netns);
@@ -43,8 +44,8 @@ export class Machine implements Disposable {
       "ipv4/ip_forward": "0",
       "ipv4/conf/all/rp_filter": "0",
       "ipv4/conf/default/rp_filter": "0",
-      "ipv6/conf/all/disable_ipv6": "1",
-      "ipv6/conf/default/disable_ipv6": "1",
+      "ipv6/conf/all/disable_ipv6": ipv6 ? "0" : "1",
+      "ipv6/conf/default/disable_ipv6": ipv6 ? "0" : "1",
     });
     setLink(this.#routes, LOOPBACK_INDEX, { up: true });
   }
@@ -65,7 +66,7 @@ export class Machine implements Disposable {
    * Sets a card up as DHCP does for the primary one.
    *
    * @param link The card's name.
-   * @param network Its address with the vSwitch's prefix length, its gateway.
+   * @param network Its address with the vSwitch's prefix length (128 for IPv6), its gateway.
    */
   configure(link: string, network: { cidr: Cidr; gateway: Ip }): void {
     const found = findLinkByName(this.#routes, link);
@@ -77,8 +78,9 @@ export class Machine implements Disposable {
     addAddress(this.#routes, { ifIndex, cidr: network.cidr });
     addRoute(this.#routes, {
       ifIndex,
-      destination: "0.0.0.0/0",
+      destination: familyOf(network.gateway) === 4 ? "0.0.0.0/0" : "::/0",
       gateway: network.gateway,
+      onlink: true,
     });
   }
 

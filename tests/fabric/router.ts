@@ -12,7 +12,7 @@
 import { addAddress } from "../../netns/address.ts";
 import type { Mac } from "../../netns/attachment.ts";
 import { setInetConf } from "../../netns/conf.ts";
-import { hostCidr, type Ip } from "../../netns/ip.ts";
+import { type Cidr, familyOf, hostCidr, type Ip } from "../../netns/ip.ts";
 import {
   deleteLink,
   findLinkByName,
@@ -76,6 +76,7 @@ export class Router implements AsyncDisposable {
   readonly #routes: RouteSocket;
   readonly #servers: Deno.HttpServer[] = [];
   readonly #own = new Set<Ip>();
+  readonly #ports = new Map<string, Port>();
   #portCount = 0;
 
   private constructor(namespace: Namespace, filter: Filter) {
@@ -89,9 +90,11 @@ export class Router implements AsyncDisposable {
    * Makes the VPC's namespace, without any port.
    *
    * @param netns Its path.
+   * @param ipv6 Whether the VPC has IPv6: its ports then carry what neighbour
+   * discovery says, too.
    * @returns The router.
    */
-  static async open(netns: string): Promise<Router> {
+  static async open(netns: string, ipv6: boolean): Promise<Router> {
     createNamespace(netns);
     try {
       const namespace = openNamespace(netns);
@@ -102,7 +105,10 @@ export class Router implements AsyncDisposable {
         "ipv4/conf/default/rp_filter": "0",
         "ipv4/conf/all/send_redirects": "0",
         "ipv4/conf/default/send_redirects": "0",
-        "ipv6/conf/default/disable_ipv6": "1",
+        "ipv6/conf/default/disable_ipv6": ipv6 ? "0" : "1",
+        "ipv6/conf/all/forwarding": ipv6 ? "1" : "0",
+        // Its addresses are its own, at once.
+        "ipv6/conf/default/accept_dad": "0",
       });
       const router = new Router(namespace, await Filter.install(netns));
       setLink(router.#routes, LOOPBACK_INDEX, { up: true });
@@ -114,14 +120,20 @@ export class Router implements AsyncDisposable {
   }
 
   /**
-   * Makes the router answer for an address, such as a vSwitch's gateway.
+   * Makes the router answer for an address, such as a vSwitch's gateway. For
+   * IPv6 each port has it: a port answers solicitations for its own only.
    *
    * @param ip The address; one that it has already is fine.
    */
   addOwnAddress(ip: Ip): void {
     if (this.#own.has(ip)) return;
-    addAddress(this.#routes, { ifIndex: LOOPBACK_INDEX, cidr: hostCidr(ip) });
     this.#own.add(ip);
+    const ports = familyOf(ip) === 4
+      ? [{ ifIndex: LOOPBACK_INDEX }]
+      : [...this.#ports.values()].filter((port) => this.hasPort(port));
+    for (const { ifIndex } of ports) {
+      addAddress(this.#routes, { ifIndex, cidr: hostCidr(ip) });
+    }
   }
 
   /**
@@ -144,7 +156,13 @@ export class Router implements AsyncDisposable {
     setInetConf(this.#routes, ifIndex, { proxyArp: 1 });
     // Else an ARP that is answered for somebody else waits up to 0.8 s.
     writeSysctls(this.#namespace, { [`ipv4/neigh/${name}/proxy_delay`]: "0" });
-    return { name, ifIndex, mac };
+    for (const ip of this.#own) {
+      if (familyOf(ip) === 4) continue;
+      addAddress(this.#routes, { ifIndex, cidr: hostCidr(ip) });
+    }
+    const port = { name, ifIndex, mac };
+    this.#ports.set(name, port);
+    return port;
   }
 
   /**
@@ -153,6 +171,7 @@ export class Router implements AsyncDisposable {
    * @param port The port; one that is gone is fine.
    */
   removePort(port: Port): void {
+    this.#ports.delete(port.name);
     if (this.hasPort(port)) deleteLink(this.#routes, port.ifIndex);
   }
 
@@ -188,6 +207,22 @@ export class Router implements AsyncDisposable {
     const { ifIndex } = port;
     deleteRoute(this.#routes, { ifIndex, destination: hostCidr(ip) });
     deleteNeighbour(this.#routes, { ifIndex, ip });
+  }
+
+  /**
+   * Leads a prefix to a port by an address of that port, as a route entry of
+   * the VPC does: the port may then send from it, too.
+   *
+   * @param port The port.
+   * @param entry The prefix, and an address that was added to the port.
+   */
+  addRoute(port: Port, entry: { cidr: Cidr; nextHop: Ip }): void {
+    replaceRoute(this.#routes, {
+      ifIndex: port.ifIndex,
+      destination: entry.cidr,
+      gateway: entry.nextHop,
+      onlink: true,
+    });
   }
 
   /**

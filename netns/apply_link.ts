@@ -1,0 +1,121 @@
+/**
+ * Links of a plan: pairs are made, cards are brought up or moved.
+ *
+ * @module
+ */
+import { forgiving, NetlinkError } from "./errno.ts";
+import { deleteLink, type LinkChange, type LinkSeen, setLink } from "./link.ts";
+import { addVeth } from "./link_add.ts";
+import { bringHome, findCard } from "./home.ts";
+import { type Places, taken } from "./places.ts";
+import type { LinkStep, MoveLinkStep, Place, VethStep } from "./step.ts";
+import { added, type Work } from "./work.ts";
+
+/**
+ * Makes a pair, or accepts one that is there.
+ *
+ * @param step The pair.
+ * @param work Where.
+ */
+export function makeVeth(step: VethStep, work: Work): void {
+  const { places, undo } = work;
+  const { host, podNamespace } = places;
+  if (podNamespace === undefined) {
+    throw new TypeError("Cannot make a veth as the plan names no namespace");
+  }
+  const { mtu } = step;
+  const peer = { ...step.pod, mtu, namespace: podNamespace };
+  const made = added(() =>
+    addVeth(host, { ...step.host, mtu, up: true, peer })
+  );
+  if (!made) checkVeth(step, places);
+  const hostEnd = places.link("host", step.host.name);
+  if (made) {
+    undo.defer(forgiving(() => deleteLink(host, hostEnd.ifIndex)));
+    places.markMade(hostEnd);
+  }
+  const { alias } = step;
+  const wanted = { up: true, mtu };
+  adjust(work, { place: "host", link: hostEnd, wanted, alias });
+  const podEnd = places.link("pod", step.pod.name);
+  adjust(work, { place: "pod", link: podEnd, wanted });
+}
+
+/** One of the names is there: says whose, unless both ends are ours. */
+function checkVeth(step: VethStep, places: Places): void {
+  const host = places.namesake("host", step.host.name);
+  const pod = places.namesake("pod", step.pod.name);
+  if (host !== undefined && host.mac !== step.host.mac) throw taken(host);
+  if (pod !== undefined && pod.mac !== step.pod.mac) throw taken(pod);
+  if (host === undefined && pod !== undefined) throw taken(pod);
+  // Ours, but its other end isn't where the plan has it: it may carry traffic
+  // under another name, so it isn't replaced.
+  if (host !== undefined && pod === undefined) throw taken(host);
+}
+
+/**
+ * Brings a link up that is there.
+ *
+ * @param step The link.
+ * @param work Where.
+ */
+export function makeLink(step: LinkStep, work: Work): void {
+  const link = work.places.link(step.place, step.link);
+  const wanted = { up: true, mtu: step.mtu ?? link.mtu };
+  adjust(work, { place: step.place, link, wanted });
+}
+
+/** A link as it shall be. */
+interface Adjustment {
+  readonly place: Place;
+  readonly link: LinkSeen;
+  readonly wanted: { readonly up: boolean; readonly mtu: number };
+  readonly alias?: string;
+}
+
+/** Brings a link up, with its MTU and alias, if it isn't so. */
+function adjust({ places, undo }: Work, what: Adjustment): void {
+  const { place, link, wanted, alias } = what;
+  const change: LinkChange = {
+    ...link.up !== wanted.up && { up: wanted.up },
+    ...link.mtu !== wanted.mtu && { mtu: wanted.mtu },
+    ...alias !== undefined && alias !== link.alias && { alias },
+  };
+  if (Object.keys(change).length === 0) return;
+  const socket = places.socket(place);
+  setLink(socket, link.ifIndex, change);
+  const { up, mtu } = link;
+  undo.defer(forgiving(() => setLink(socket, link.ifIndex, { up, mtu })));
+}
+
+/**
+ * Moves a card into the pod, or accepts that it is there. The kernel sets a
+ * link down before it moves, and its addresses and routes are gone.
+ *
+ * @param step The card.
+ * @param work Where.
+ */
+export function makeMoveLink(step: MoveLinkStep, work: Work): void {
+  const { places, undo } = work;
+  const { host, podNamespace } = places;
+  if (podNamespace === undefined) {
+    throw new TypeError("Cannot move a link as the plan names no namespace");
+  }
+  const { name } = step.pod;
+  const inPod = places.namesake("pod", name);
+  if (inPod?.mac === step.mac) return;
+  if (inPod !== undefined) throw taken(inPod);
+  const link = findCard(host, step.host.name, step.mac);
+  if (link === undefined) {
+    throw new NetlinkError({
+      op: `ip link show dev ${step.host.name}`,
+      errno: "ENODEV",
+      detail: `No link of MAC ${step.mac} is on the node`,
+    });
+  }
+  const { mtu, up } = link;
+  const was = { ...step, host: { name: link.name, mtu, up } };
+  const pod = places.socket("pod");
+  undo.defer(forgiving(() => bringHome(was, { pod, host })));
+  setLink(host, link.ifIndex, { namespace: podNamespace, name });
+}

@@ -1,0 +1,81 @@
+import { assertEquals } from "@std/assert";
+import type { Ip } from "../netns/ip.ts";
+import { Fixture, PODS_OF } from "./fabric/fixture.ts";
+import { ping, seenBy } from "./fabric/inside.ts";
+
+/** Namespaces need root; nothing here can be shown without. */
+const lab = { ignore: Deno.uid() !== 0 };
+
+const STACKS = [
+  {
+    name: "IPv4 only",
+    own: ["10.1.0.10"],
+    near: ["10.1.0.11"],
+    far: ["10.2.0.10"],
+  },
+  {
+    name: "IPv6 only",
+    own: ["fd01::10"],
+    near: ["fd01::11"],
+    far: ["fd02::10"],
+  },
+  {
+    name: "both families",
+    own: ["10.1.0.10", "fd01::10"],
+    near: ["10.1.0.11", "fd01::11"],
+    far: ["10.2.0.10", "fd02::10"],
+  },
+] as const;
+
+for (const { name, own, near, far } of STACKS) {
+  Deno.test(
+    `veth pods of ${name} meet on one node, across nodes and from outside`,
+    lab,
+    async () => {
+      await using fixture = await Fixture.open({ ipv6: true });
+      const { fabric } = fixture;
+      const office = fabric.addOutsideHost({
+        name: "office",
+        cidr: "192.168.7.10/24",
+        cidr6: "fd07::10/64",
+      });
+      const add = (node: "n1" | "n2", [ip, ...more]: readonly Ip[]): string =>
+        fixture.addPod(node, ip ?? "", ...more);
+      const pod = add("n1", own);
+      const other = add("n1", near);
+      const remote = add("n2", far);
+      for (const [i, ip] of own.entries()) {
+        const officeIp = ip.includes(":") ? "fd07::10" : "192.168.7.10";
+        assertEquals(await ping(pod, near[i] ?? ""), 3);
+        assertEquals(await ping(remote, ip), 3);
+        assertEquals(await ping(pod, officeIp), 3);
+        const server = { netns: pod, ip };
+        assertEquals(await seenBy(server, remote), far[i]);
+        assertEquals(await seenBy(server, other), near[i]);
+        assertEquals(await seenBy(server, office.netns), officeIp);
+        // The node itself, as kubelet's probes do.
+        assertEquals(await ping(fixture.nodes.n1.netns, ip), 3);
+      }
+      assertEquals(await fabric.spoofed(), 0);
+    },
+  );
+}
+
+Deno.test(
+  "veth: IPv6 leaves by the pod's card, and a stranger's is dropped",
+  lab,
+  async () => {
+    await using fixture = await Fixture.open({ ipv6: true });
+    const { fabric } = fixture;
+    const pod = fixture.addPod("n1", "fd01::10");
+    const port = fabric.portName(PODS_OF.n1.id);
+    const own = await fabric.watch(
+      `iifname ${port} ip6 saddr fd01::10 icmpv6 type echo-request`,
+    );
+    assertEquals(await ping(pod, "fd02::2"), 3);
+    assertEquals((await own()).packetCount, 3);
+    const stranger = fixture.addPod("n1", "fd01::99");
+    assertEquals(await ping(stranger, "fd02::2"), 0);
+    assertEquals(await fabric.spoofed(), 3);
+  },
+);
