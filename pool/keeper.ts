@@ -26,6 +26,7 @@ import type { PoolEvent } from "./event.ts";
 import { type CallEnd, Guard } from "./guard.ts";
 import { CLAIMS_AT_ONCE, JOURNAL_RETRY_MS } from "./limits.ts";
 import type { PoolNews } from "./news.ts";
+import { withoutPodCidr } from "./pod_cidr_record.ts";
 import { reasonsOf } from "./reason.ts";
 import { difference, restore } from "./record.ts";
 import { leaseFound, notRecoveredError } from "./recover.ts";
@@ -108,7 +109,8 @@ class PoolKeeper implements Keeper {
   async start(signal: AbortSignal): Promise<void> {
     if (this.#mode !== "new") throw this.#closed("start");
     this.#mode = "starting";
-    this.#state = restore(this.#options.journal.load(), this.#clock.nowMs());
+    const known = withoutPodCidr(this.#options.journal.load());
+    this.#state = restore(known, this.#clock.nowMs());
     this.#written = this.#state;
     this.#wake();
     await this.#watchers.wait((state) => state.surveyedMs !== undefined, {
