@@ -7,13 +7,16 @@
  */
 import type { Mac } from "./attachment.ts";
 import type { KernelEvent } from "./event.ts";
+import type { Ip } from "./ip.ts";
 import type { LinkSeen } from "./link_object.ts";
+import type { Speaker } from "./speaker.ts";
 import type { Difference, Plan } from "./step.ts";
 import type { SettingChange } from "./work.ts";
 import { type Reply, toError, type Verb, type Verbs } from "./kernel_wire.ts";
 
 export type { KernelEvent } from "./event.ts";
 export type { LinkSeen } from "./link_object.ts";
+export type { Speaker } from "./speaker.ts";
 export type { SettingChange } from "./work.ts";
 
 /** The kernel's thread is gone; nothing can be asked any more. */
@@ -68,6 +71,24 @@ export interface Kernel extends AsyncDisposable {
    * @throws {NetlinkError} When the kernel refused one since the last call.
    */
   settled(): Promise<void>;
+  /**
+   * Finds who on this node speaks for addresses: rules, routes, links, pods
+   * that live. An address that nobody speaks for can be given to somebody.
+   *
+   * @param ips The addresses in question.
+   * @returns At least one speaker for each address that has any.
+   * @throws {NetlinkError} When the kernel can't be read: then nothing is known.
+   */
+  speakersFor(ips: readonly Ip[]): Promise<readonly Speaker[]>;
+  /**
+   * Deletes the flows that addresses take part in, before they get a new
+   * owner.
+   *
+   * @param ips The addresses.
+   * @returns How many flows were deleted.
+   * @throws {NetlinkError} `EOPNOTSUPP` when the kernel tracks no connections, or can't be asked about them.
+   */
+  forgetFlows(ips: readonly Ip[]): Promise<number>;
   /**
    * Finds a link of the node by MAC. Costs a dump of all links.
    *
@@ -243,6 +264,14 @@ class WorkerKernel implements Kernel {
 
   settled(): Promise<void> {
     return this.#thread.ask("settled", undefined);
+  }
+
+  speakersFor(ips: readonly Ip[]): Promise<readonly Speaker[]> {
+    return this.#thread.ask("speakersFor", ips);
+  }
+
+  forgetFlows(ips: readonly Ip[]): Promise<number> {
+    return this.#thread.ask("forgetFlows", ips);
   }
 
   links(): Promise<readonly LinkSeen[]> {

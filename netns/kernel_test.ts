@@ -16,6 +16,7 @@ import { Lab } from "./lab.ts";
 import { deleteLink, findLinkByName } from "./link.ts";
 import { NamespaceError } from "./namespace.ts";
 import { TakenError } from "./places.ts";
+import { probe } from "./probe.ts";
 
 const HOST_LINK = "cali73291bf21a5";
 const LATER_MAC = "00:16:3e:00:00:02";
@@ -233,4 +234,32 @@ Deno.test("Kernel.compareAll() gives each plan's differences, in their order", a
     [...named.entries()].filter(([, text]) => text !== ""),
     [[1, "conf changed"], [3, "rule missing"], [41, "route missing"]],
   );
+});
+
+Deno.test("Kernel.speakersFor() names who stands in the way of an address", async () => {
+  using lab = new Lab();
+  await using kernel = await openNode(lab);
+  const plan = lab.plan(lab.pod());
+  const ips = ["10.0.0.20", "10.0.0.21"];
+  await kernel.apply(plan);
+  const by = async (): Promise<string[]> =>
+    (await kernel.speakersFor(ips)).map(({ ip, by }) => `${ip} ${by}`);
+  assertEquals(
+    new Set(await by()),
+    new Set(["rule", "route", "pod"].map((by) => `10.0.0.20 ${by}`)),
+  );
+  await kernel.remove(plan);
+  await kernel.settled();
+  assertEquals(await by(), []);
+});
+
+const { conntrack } = probe();
+const why = conntrack.can ? "" : ` (skipped: ${conntrack.reason})`;
+
+Deno.test(`Kernel.forgetFlows() counts the flows that it deleted${why}`, {
+  ignore: !conntrack.can,
+}, async () => {
+  using lab = new Lab();
+  await using kernel = await openNode(lab);
+  assertEquals(await kernel.forgetFlows(["10.0.0.20", "fd00::20"]), 0);
 });

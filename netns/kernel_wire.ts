@@ -7,9 +7,11 @@
 import { NetlinkError } from "./errno.ts";
 import { LibraryError } from "./ffi.ts";
 import type { KernelEvent } from "./event.ts";
+import type { Ip } from "./ip.ts";
 import type { LinkSeen } from "./link_object.ts";
 import { NamespaceError } from "./namespace.ts";
 import { TakenError } from "./places.ts";
+import type { Speaker } from "./speaker.ts";
 import type { Difference, Plan } from "./step.ts";
 import type { SettingChange } from "./work.ts";
 
@@ -30,6 +32,10 @@ export interface Verbs {
   readonly remove: { in: Plan; out: void };
   /** Waits for every link that is being deleted. */
   readonly settled: { in: undefined; out: void };
+  /** Looks who on this node speaks for addresses. */
+  readonly speakersFor: { in: readonly Ip[]; out: readonly Speaker[] };
+  /** Deletes the flows of addresses. */
+  readonly forgetFlows: { in: readonly Ip[]; out: number };
   /** Lists the node's links. */
   readonly links: { in: undefined; out: readonly LinkSeen[] };
   /** Looks at a pod's namespace. */

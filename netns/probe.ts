@@ -5,6 +5,7 @@
  * @module
  */
 import { tbfSizes } from "./bandwidth.ts";
+import { requireFlows } from "./conntrack.ts";
 import { NetlinkError } from "./errno.ts";
 import { LibraryError } from "./ffi.ts";
 import { findLinkByName } from "./link.ts";
@@ -39,6 +40,8 @@ export interface Probe {
   readonly tbf: Capability;
   /** So can what it gets: a pod with a card of its own needs it. */
   readonly redirect: Capability;
+  /** Flows of an address that gets a new owner can be deleted. */
+  readonly conntrack: Capability;
 }
 
 /**
@@ -60,13 +63,19 @@ export function probe(folder = "/run/netns"): Probe {
       links: { veth: none, vlan: none, ipvlan: none, ifb: none },
       tbf: none,
       redirect: none,
+      conntrack: none,
     };
   }
   try {
     using namespace = openNamespace(path);
     using routes = openRoutes(namespace);
     const links = probeLinks(routes);
-    return { namespaces, links, ...probeBandwidth(routes, links) };
+    return {
+      namespaces,
+      links,
+      ...probeBandwidth(routes, links),
+      conntrack: attempt(() => requireFlows(namespace)),
+    };
   } finally {
     removeNamespace(path);
   }
@@ -105,7 +114,14 @@ function probeBandwidth(
 
 const CANNOT: ReadonlySet<string> = new Set(
   // ENOENT: there is no such qdisc, filter or action.
-  ["EPERM", "EACCES", "EROFS", "EOPNOTSUPP", "ENOENT"],
+  [
+    "EPERM",
+    "EACCES",
+    "EROFS",
+    "EOPNOTSUPP",
+    "EPROTONOSUPPORT",
+    "ENOENT",
+  ],
 );
 
 function attempt(work: () => void): Capability {

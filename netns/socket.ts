@@ -36,10 +36,13 @@ const LITTLE_ENDIAN = true;
 /** Source: linux/netlink.h. */
 const NETLINK_ROUTE = 0;
 const HEADER_BYTES = 16;
+const NETLINK_NETFILTER = 12;
 const NLM_F_REQUEST_ACK = 0x5;
+const NLM_F_DUMP = 0x300;
 const NLM_F_CAPPED = 0x100;
 const NLM_F_ACK_TLVS = 0x200;
 const NLMSG_ERROR = 2;
+const NLMSG_DONE = 3;
 const NLMSGERR_ATTR_MSG = 1;
 const SOL_NETLINK = 270;
 const NETLINK_CAP_ACK = 10;
@@ -47,6 +50,8 @@ const NETLINK_EXT_ACK = 11;
 
 /** An acknowledgement is 36 bytes and a sentence; a page is ample. */
 const answer = new Uint8Array(4096);
+/** What the kernel gives in one read at most. Source: netlink(7). */
+const DUMP_BYTES = 32 << 10;
 const answerView = new DataView(answer.buffer);
 
 /** Stores a message where libnl is told to, and returns libnl's code. */
@@ -64,14 +69,18 @@ export class RouteSocket implements Disposable {
    * Opens one in the namespace that this thread is in.
    *
    * @param namespace That namespace, when it isn't the thread's own.
+   * @param protocol Of netlink; rtnetlink when absent.
    * @returns The socket; close it by `using`.
    * @throws {NetlinkError} `EMFILE` when there are too many open files.
    */
-  static open(namespace?: Namespace): RouteSocket {
+  static open(
+    namespace?: Namespace,
+    protocol: number = NETLINK_ROUTE,
+  ): RouteSocket {
     const nl = libnl();
     const socket = new Owned(nl.nl_socket_alloc(), nl.nl_socket_free);
     try {
-      const code = nl.nl_connect(socket.pointer, NETLINK_ROUTE);
+      const code = nl.nl_connect(socket.pointer, protocol);
       check("open a netlink socket", code);
       return new RouteSocket(socket, namespace);
     } catch (error) {
@@ -124,14 +133,31 @@ export class RouteSocket implements Disposable {
    * @throws {NetlinkError} What the kernel refused it with.
    */
   exchange(op: string, message: Message): Uint8Array<ArrayBuffer>[] {
-    const { type, flags, body } = message;
-    const bytes = new Uint8Array(HEADER_BYTES + body.length);
-    const view = new DataView(bytes.buffer);
-    view.setUint32(0, bytes.length, LITTLE_ENDIAN);
-    view.setUint16(4, type, LITTLE_ENDIAN);
-    view.setUint16(6, flags, LITTLE_ENDIAN);
-    bytes.set(body, HEADER_BYTES);
-    return this.#send(op, bytes);
+    return this.#send(op, writeMessage(message));
+  }
+
+  /**
+   * Asks for all objects of a kind that libnl can't read. Between two groups
+   * other work may be done, but none by this socket.
+   *
+   * @param op The command that does the same, for the error.
+   * @param message The question.
+   * @returns The bodies of the answers, in groups of some dozens.
+   * @throws {NetlinkError} What the kernel refused it with.
+   */
+  *dumpBodies(
+    op: string,
+    message: Message,
+  ): Generator<Uint8Array<ArrayBuffer>[]> {
+    const bytes = writeMessage({ ...message, flags: NLM_F_DUMP });
+    this.#number(bytes);
+    checkErrno(op, libc().send(this.#fd, bytes, BigInt(bytes.length), 0));
+    const buffer = new Uint8Array(DUMP_BYTES);
+    while (true) {
+      const { bodies, ended } = this.#readGroup(op, buffer);
+      if (bodies.length > 0) yield bodies;
+      if (ended) return;
+    }
   }
 
   /**
@@ -217,11 +243,37 @@ export class RouteSocket implements Disposable {
     }
   }
 
-  #receive(op: string): number {
+  /** Reads one datagram of a dump, which holds many answers. */
+  #readGroup(
+    op: string,
+    buffer: Uint8Array<ArrayBuffer>,
+  ): { bodies: Uint8Array<ArrayBuffer>[]; ended: boolean } {
+    const length = this.#receive(op, buffer);
+    const view = new DataView(buffer.buffer);
+    const bodies: Uint8Array<ArrayBuffer>[] = [];
+    for (let at = 0; at + HEADER_BYTES <= length;) {
+      const size = view.getUint32(at, LITTLE_ENDIAN);
+      const type = view.getUint16(at + 4, LITTLE_ENDIAN);
+      if (size < HEADER_BYTES || at + size > length) break;
+      if (view.getUint32(at + 8, LITTLE_ENDIAN) === this.#sequence) {
+        // Both end it: an error, or a dump's own end with its errno.
+        if (type === NLMSG_ERROR || type === NLMSG_DONE) {
+          const code = size >= 20 ? view.getInt32(at + 16, LITTLE_ENDIAN) : 0;
+          if (code === 0) return { bodies, ended: true };
+          throw new NetlinkError({ op, errno: errnoName(code) });
+        }
+        bodies.push(buffer.slice(at + HEADER_BYTES, at + size));
+      }
+      at += align(size);
+    }
+    return { bodies, ended: false };
+  }
+
+  #receive(op: string, buffer: Uint8Array<ArrayBuffer> = answer): number {
     while (true) {
-      const size = BigInt(answer.length);
+      const size = BigInt(buffer.length);
       try {
-        return checkErrno(op, libc().recv(this.#fd, answer, size, 0));
+        return checkErrno(op, libc().recv(this.#fd, buffer, size, 0));
       } catch (error) {
         const again = error instanceof NetlinkError && error.errno === "EINTR";
         if (!again) throw error;
@@ -242,6 +294,33 @@ export class RouteSocket implements Disposable {
 export function openRoutes(namespace?: Namespace): RouteSocket {
   if (namespace === undefined) return RouteSocket.open();
   return within<RouteSocket>(namespace, () => RouteSocket.open(namespace));
+}
+
+/**
+ * Opens a socket for connection tracking and packet filters.
+ *
+ * @param namespace Where; this thread's own when absent.
+ * @returns The socket; close it by `using`.
+ * @throws {NetlinkError} `EPROTONOSUPPORT` when the kernel has none.
+ */
+export function openNetfilter(namespace?: Namespace): RouteSocket {
+  const open = (): RouteSocket =>
+    RouteSocket.open(namespace, NETLINK_NETFILTER);
+  return namespace === undefined
+    ? open()
+    : within<RouteSocket>(namespace, open);
+}
+
+/** Puts the header before a body. */
+function writeMessage(message: Message): Uint8Array<ArrayBuffer> {
+  const { type, flags, body } = message;
+  const bytes = new Uint8Array(HEADER_BYTES + body.length);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, bytes.length, LITTLE_ENDIAN);
+  view.setUint16(4, type, LITTLE_ENDIAN);
+  view.setUint16(6, flags, LITTLE_ENDIAN);
+  bytes.set(body, HEADER_BYTES);
+  return bytes;
 }
 
 /** Copies a message out of libnl, which keeps nothing of it. */

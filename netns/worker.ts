@@ -9,11 +9,13 @@
  */
 import { applyPlan } from "./apply.ts";
 import { comparePlan } from "./compare.ts";
+import { forgetFlows } from "./conntrack.ts";
 import { EventStream } from "./event.ts";
 import { listLinks } from "./link.ts";
 import { closeHome, type Namespace, openNamespace } from "./namespace.ts";
 import { removePlan } from "./remove.ts";
 import { openRoutes, type RouteSocket } from "./socket.ts";
+import { findSpeakers } from "./speaker.ts";
 import { Snapshot } from "./snapshot.ts";
 import type { Difference, Plan, Step } from "./step.ts";
 import { fromError, type Reply, type Request } from "./kernel_wire.ts";
@@ -65,6 +67,15 @@ function carryOut(request: Request): unknown {
       return compareAll(request.argument);
     case "remove":
       return whenFree(request.argument, remove);
+    case "speakersFor": {
+      const { routes: host } = opened();
+      const pairedOnly = host.namespace !== undefined;
+      return findSpeakers(request.argument, { host, pairedOnly, othersTurn });
+    }
+    case "forgetFlows": {
+      const { namespace } = opened().routes;
+      return forgetFlows(request.argument, { namespace, othersTurn });
+    }
     case "links":
       return listLinks(opened().routes);
     case "checkNamespace": {
