@@ -157,20 +157,6 @@ export function vethMacs(owner: Owner): { host: Mac; pod: Mac } {
   };
 }
 
-/**
- * Says in a link's alias whose it is, for people who read `ip link`.
- *
- * @param attachment What the pod gets.
- * @returns At most 255 bytes (IFALIASZ - 1).
- */
-export function linkAlias(
-  attachment: Pick<PodNetwork, "owner" | "pod">,
-): string {
-  const { owner, pod } = attachment;
-  const who = pod === undefined ? "" : `${pod.namespace}/${pod.name} `;
-  return `terway ${who}${owner.containerId}`.slice(0, 255);
-}
-
 function ownerHash(owner: Owner): string {
   return createHash("sha256").update(ownerKey(owner)).digest("hex");
 }

@@ -1,15 +1,9 @@
-import {
-  assertEquals,
-  assertLessOrEqual,
-  assertMatch,
-  assertNotEquals,
-} from "@std/assert";
+import { assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import fc from "fast-check";
 import {
   addressesOf,
   type Attachment,
   hostLinkName,
-  linkAlias,
   type Owner,
   ownerKey,
   vethMacs,
@@ -74,15 +68,6 @@ Deno.test("the names in the kernel stay as journals of older versions have them"
     host: "0e:e5:97:a8:5c:31",
     pod: "0a:e5:97:a8:5c:31",
   });
-});
-
-Deno.test("linkAlias() names the pod and fits", () => {
-  assertEquals(linkAlias(ATTACHMENT), "terway default/web-0 c0ffee");
-  const { pod: _, ...nameless } = ATTACHMENT;
-  assertEquals(linkAlias(nameless), "terway c0ffee");
-  const name = "x".repeat(253);
-  const long = { ...ATTACHMENT, pod: { namespace: "n".repeat(63), name } };
-  assertLessOrEqual(linkAlias(long).length, 255);
 });
 
 Deno.test("addressesOf() reads a journal from before there were two", () => {

@@ -12,9 +12,16 @@ import type { LinkSeen } from "./link_object.ts";
 import type { Speaker } from "./speaker.ts";
 import type { Difference, Plan } from "./step.ts";
 import type { SettingChange } from "./work.ts";
-import { type Reply, toError, type Verb, type Verbs } from "./kernel_wire.ts";
+import {
+  type HostRoute,
+  type Reply,
+  toError,
+  type Verb,
+  type Verbs,
+} from "./kernel_wire.ts";
 
 export type { KernelEvent } from "./event.ts";
+export type { HostRoute } from "./kernel_wire.ts";
 export type { LinkSeen } from "./link_object.ts";
 export type { Speaker } from "./speaker.ts";
 export type { SettingChange } from "./work.ts";
@@ -102,6 +109,12 @@ export interface Kernel extends AsyncDisposable {
    * @returns The links by rising index.
    */
   links(): Promise<readonly LinkSeen[]>;
+  /**
+   * Lists the node's routes to single addresses, such as those to pods.
+   *
+   * @returns Routes of table main, of both families.
+   */
+  hostRoutes(): Promise<readonly HostRoute[]>;
   /**
    * Waits for a link of the node by MAC: by events, without polling.
    *
@@ -272,6 +285,10 @@ class WorkerKernel implements Kernel {
 
   forgetFlows(ips: readonly Ip[]): Promise<number> {
     return this.#thread.ask("forgetFlows", ips);
+  }
+
+  hostRoutes(): Promise<readonly HostRoute[]> {
+    return this.#thread.ask("hostRoutes", undefined);
   }
 
   links(): Promise<readonly LinkSeen[]> {

@@ -15,6 +15,14 @@ import type { Speaker } from "./speaker.ts";
 import type { Difference, Plan } from "./step.ts";
 import type { SettingChange } from "./work.ts";
 
+/** A route of table main that leads to one address. */
+export interface HostRoute {
+  /** The address. */
+  readonly ip: Ip;
+  /** The index of the link that it leads to. */
+  readonly ifIndex: number;
+}
+
 /** What each request takes and gives. */
 export interface Verbs {
   /** Enters the node's namespace; the first request. */
@@ -38,6 +46,8 @@ export interface Verbs {
   readonly forgetFlows: { in: readonly Ip[]; out: number };
   /** Lists the node's links. */
   readonly links: { in: undefined; out: readonly LinkSeen[] };
+  /** Lists the node's routes to single addresses. */
+  readonly hostRoutes: { in: undefined; out: readonly HostRoute[] };
   /** Looks at a pod's namespace. */
   readonly checkNamespace: { in: string; out: { readonly inode: bigint } };
   /** Ends; the last request. */

@@ -11,14 +11,21 @@ import { applyPlan } from "./apply.ts";
 import { comparePlan } from "./compare.ts";
 import { forgetFlows } from "./conntrack.ts";
 import { EventStream } from "./event.ts";
+import { hostCidr, parseCidr } from "./ip.ts";
 import { listLinks } from "./link.ts";
 import { closeHome, type Namespace, openNamespace } from "./namespace.ts";
 import { removePlan } from "./remove.ts";
+import { listRoutes } from "./route.ts";
 import { openRoutes, type RouteSocket } from "./socket.ts";
 import { findSpeakers } from "./speaker.ts";
 import { Snapshot } from "./snapshot.ts";
-import type { Difference, Plan, Step } from "./step.ts";
-import { fromError, type Reply, type Request } from "./kernel_wire.ts";
+import { type Difference, type Plan, type Step, TABLE_MAIN } from "./step.ts";
+import {
+  fromError,
+  type HostRoute,
+  type Reply,
+  type Request,
+} from "./kernel_wire.ts";
 
 /** A Worker's own global scope; the project's types have a window's. */
 declare const self: {
@@ -78,11 +85,20 @@ function carryOut(request: Request): unknown {
     }
     case "links":
       return listLinks(opened().routes);
+    case "hostRoutes":
+      return hostRoutes(opened().routes);
     case "checkNamespace": {
       using namespace = openNamespace(request.argument);
       return { inode: namespace.inode };
     }
   }
+}
+
+function hostRoutes(socket: RouteSocket): readonly HostRoute[] {
+  return listRoutes(socket, TABLE_MAIN).flatMap(({ destination, ifIndex }) => {
+    const { ip } = parseCidr(destination);
+    return hostCidr(ip) === destination ? [{ ip, ifIndex }] : [];
+  });
 }
 
 async function open(netns: string | undefined): Promise<void> {

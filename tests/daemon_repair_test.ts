@@ -59,6 +59,32 @@ Deno.test("terway daemon puts back what somebody removed, and says which command
   await stage.drain();
 });
 
+Deno.test("terway daemon rebuilds a lost journal from cloud, kernel and pods", async () => {
+  await using stage = await openStage({ nodeCount: 1, zoneCount: 1 });
+  const caller = new Caller(stage);
+  using first = new Sandbox(stage, "first");
+  using second = new Sandbox(stage, "second");
+  using third = new Sandbox(stage, "third");
+  const one = await caller.ok("ADD", first.env);
+  const two = await caller.ok("ADD", second.env);
+  const whole = caller.kernel();
+
+  await stage.killDaemon("n1");
+  for (const name of ["journal.db", "journal.db-wal", "journal.db-shm"]) {
+    await Deno.remove(`${caller.node.stateDir}/${name}`).catch(() => {});
+  }
+  await stage.restartDaemon("n1");
+  await caller.until(async () => (await caller.leases()).length === 2);
+
+  assertEquals(caller.kernel().links, whole.links, "no pod was touched");
+  await caller.ok("CHECK", first.env);
+  assertEquals(await caller.ok("ADD", second.env), two);
+  assert(ipOf(await caller.ok("ADD", third.env)) !== ipOf(one));
+  for (const { env } of [first, second, third]) await caller.ok("DEL", env);
+  assertEquals(await caller.leases(), []);
+  await stage.drain();
+});
+
 Deno.test("terway daemon answers a DEL while its disk is full, and frees the address later", async () => {
   const dir = await Deno.makeTempDir({ prefix: "terway-full-" });
   const run = async (command: string, ...args: string[]): Promise<boolean> =>

@@ -4,20 +4,27 @@
  *
  * @module
  */
+import type { LinkOwner } from "../../netns/alias.ts";
 import {
   type Attachment,
-  hostLinkName,
   type Owner,
   ownerKey,
-  vethMacs,
 } from "../../netns/attachment.ts";
 import { podPlan } from "../../netns/datapath/veth.ts";
+import type { Ip } from "../../netns/ip.ts";
 import type { Kernel } from "../../netns/kernel.ts";
-import type { Difference, Plan, VethStep } from "../../netns/step.ts";
-import type { Grant, Keeper } from "../../pool/contract.ts";
+import type { Difference, Plan } from "../../netns/step.ts";
+import type { Keeper } from "../../pool/contract.ts";
 import { PoolError } from "../../pool/error.ts";
 import type { Lease } from "../../pool/state.ts";
 import { errorFields, type Log } from "../log.ts";
+import {
+  attachmentFor,
+  attachmentOf,
+  hostEnd,
+  NotSetUpError,
+  sentence,
+} from "./attached.ts";
 import type { NodeEnis } from "./enis.ts";
 import { CNI_CODE, type CniRequest, RequestError } from "./request.ts";
 import { CODE_CHANGED } from "./result.ts";
@@ -124,6 +131,32 @@ export class Attacher {
   }
 
   /**
+   * Gives a live pod the lease again that a lost journal knew.
+   *
+   * @param found What its link on the host tells.
+   * @param signal Ends the wait for the journal.
+   * @returns The lease; undefined while its address isn't in quarantine on an
+   * ENI that is set up.
+   */
+  async recover(
+    found: LinkOwner & { readonly ip: Ip; readonly mtu: number },
+    signal: AbortSignal,
+  ): Promise<Lease | undefined> {
+    const { keeper, enis } = this.#parts;
+    const { ip, netns = "", ...rest } = found;
+    try {
+      return await keeper.recover({
+        ownerKey: ownerKey(found.owner),
+        ip,
+        attach: (grant) => attachmentFor({ ...rest, netns }, grant, enis),
+      }, signal);
+    } catch (error) {
+      if (error instanceof NotSetUpError) return undefined;
+      throw error;
+    }
+  }
+
+  /**
    * Ends the leases of pods that were deleted while the journal couldn't be
    * written. Does nothing when there are none.
    */
@@ -176,9 +209,10 @@ export class Attacher {
   }
 
   async #add(request: SandboxRequest, signal: AbortSignal): Promise<Added> {
-    const { keeper, kernel } = this.#parts;
-    const { owner } = request;
-    const netns = request.netns ?? "";
+    const { keeper, kernel, enis } = this.#parts;
+    const { owner, pod, netns = "" } = request;
+    const mtu = request.config.mtu ?? this.#parts.mtu;
+    const wish = { owner, ...pod && { pod }, netns, mtu };
     signal.throwIfAborted();
     await kernel.checkNamespace(netns);
     const earlier = keeper.lease(ownerKey(owner));
@@ -186,7 +220,7 @@ export class Attacher {
     this.#unreleased.delete(ownerKey(owner));
     const lease = await keeper.claim({
       ownerKey: ownerKey(owner),
-      attach: (grant) => this.#attachment(request, grant),
+      attach: (grant) => attachmentFor(wish, grant, enis),
     }, signal);
     const attachment = attachmentOf(lease);
     try {
@@ -278,50 +312,6 @@ export class Attacher {
       this.#unreleased.set(key, owner);
     }
   }
-
-  #attachment(
-    request: SandboxRequest,
-    grant: Grant,
-  ): { recipe: string; attachment: Attachment } {
-    const eni = this.#parts.enis.attached(grant.eni.id);
-    if (eni === undefined) {
-      throw new Error(
-        `Cannot use ${grant.eni.id} as it isn't set up on this node`,
-      );
-    }
-    const attachment: Attachment = {
-      recipe: "veth/1",
-      owner: request.owner,
-      ...(request.pod === undefined ? {} : { pod: request.pod }),
-      netns: request.netns ?? "",
-      ip: grant.ip,
-      eni,
-      mtu: request.config.mtu ?? this.#parts.mtu,
-    };
-    return { recipe: attachment.recipe, attachment };
-  }
-}
-
-/**
- * Reads the attachment that a lease was recorded with.
- *
- * @param lease A lease of this daemon's journal.
- * @returns What the pod got.
- */
-export function attachmentOf(lease: Pick<Lease, "attachment">): Attachment {
-  return lease.attachment as Attachment;
-}
-
-/** The host's end of an owner's veth pair, by the marks that make it ours. */
-function hostEnd(owner: Owner): VethStep {
-  const macs = vethMacs(owner);
-  return {
-    kind: "veth",
-    host: { name: hostLinkName(owner), mac: macs.host },
-    pod: { name: owner.ifName, mac: macs.pod },
-    mtu: 1500,
-    alias: "",
-  };
 }
 
 function requireSame(earlier: Attachment, netns: string): void {
@@ -331,17 +321,4 @@ function requireSame(earlier: Attachment, netns: string): void {
     `CNI_NETNS is ${netns}, but ${ownerKey(earlier.owner)} is attached in ` +
       `${earlier.netns}: DEL it first`,
   );
-}
-
-/**
- * Writes a difference for people.
- *
- * @param difference What isn't as planned.
- * @returns The command that makes the object, and what is there instead.
- */
-export function sentence(difference: Difference): string {
-  const seen = difference.seen === undefined
-    ? ""
-    : `, it is ${difference.seen}`;
-  return `${difference.problem}: ${difference.object}${seen}`;
 }

@@ -12,7 +12,7 @@ import { hostLinkName, type Owner } from "../../netns/attachment.ts";
 import type { Kernel } from "../../netns/kernel.ts";
 import { NamespaceError } from "../../netns/namespace.ts";
 import type { Lease, OwnerKey } from "../../pool/state.ts";
-import { attachmentOf } from "./attach.ts";
+import { attachmentOf } from "./attached.ts";
 
 /** So long a pod must have been gone: as long as anything else is a leak. */
 export const DEAD_MS: number = 10 * 60_000;

@@ -22,7 +22,6 @@ import { type NodeFacts, openNode } from "./node.ts";
 import { poolOptions } from "./pool.ts";
 import { Repairer } from "./repair.ts";
 import { serve } from "./serve.ts";
-import { sweepLinks } from "./sweep.ts";
 import { keepUp } from "./upkeep.ts";
 
 /** The cloud must have told which cards there are within this time. */
@@ -111,7 +110,6 @@ async function serveUntilTold(parts: Parts & Pool): Promise<void> {
   started.catch((error) =>
     log.error("the cloud hasn't told which ENIs there are", errorFields(error))
   );
-  await sweepLinks(parts);
   const notReady = (): string | undefined =>
     keeper.status().mode === "serving"
       ? undefined

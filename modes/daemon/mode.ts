@@ -4,7 +4,7 @@
  * @module
  */
 import type { Lease } from "../../pool/state.ts";
-import { attachmentOf } from "./attach.ts";
+import { attachmentOf } from "./attached.ts";
 
 /**
  * The modes. Source: Terway's `daemon_mode` and seed 003.

@@ -16,7 +16,8 @@ import type { Difference } from "../../netns/step.ts";
 import type { Keeper } from "../../pool/contract.ts";
 import type { OwnerKey } from "../../pool/state.ts";
 import { errorFields, type Log } from "../log.ts";
-import { type Attacher, attachmentOf, sentence } from "./attach.ts";
+import type { Attacher } from "./attach.ts";
+import { attachmentOf, sentence } from "./attached.ts";
 import type { NodeEnis } from "./enis.ts";
 
 /** What a repairer works with. */

@@ -1,53 +1,125 @@
 /**
- * Links that a daemon left behind when it was killed: looked for at start.
+ * Links of ours without a lease: what a crash or a lost journal left behind.
  *
- * A pod's rules and routes go before its lease does, so a lease's DEL finds
- * them; its link dies last, off the caller's path, and only it can be left
- * without a lease.
+ * A pod's routes and rules go before its link does. So a link that no route
+ * leads to belongs to a pod that was being deleted, and only dies last. One
+ * that a route leads to is a live pod's: a journal was lost, and the link
+ * itself tells whose lease it must have been.
  *
  * @module
  */
-import { hostLinkName } from "../../netns/attachment.ts";
+import { type LinkOwner, readAlias } from "../../netns/alias.ts";
+import { hostLinkName, ownerKey } from "../../netns/attachment.ts";
+import type { Ip } from "../../netns/ip.ts";
 import type { Kernel, LinkSeen } from "../../netns/kernel.ts";
 import type { Keeper } from "../../pool/contract.ts";
 import type { Log } from "../log.ts";
-import { attachmentOf } from "./attach.ts";
+import type { Attacher } from "./attach.ts";
+import { attachmentOf } from "./attached.ts";
+
+/** The journal's word for a lease comes in milliseconds, or not at all. */
+const RECOVERY_DEADLINE_MS = 10_000;
+
+/** What a sweep works with. */
+export interface SweepParts {
+  /** The node's kernel. */
+  readonly kernel: Kernel;
+  /** The pool whose leases are in force. */
+  readonly keeper: Keeper;
+  /** Makes attachments. */
+  readonly attacher: Attacher;
+  /** Where it is told what was done. */
+  readonly log: Log;
+}
+
+/** What became of links without a lease. */
+export interface Swept {
+  /** Links that died. */
+  readonly removed: readonly string[];
+  /** Links whose lease was taken up again. */
+  readonly recovered: readonly string[];
+  /** Links that are left for the next time. */
+  readonly left: readonly string[];
+}
 
 /**
- * Removes the host ends of veth pairs that no lease stands for.
+ * Removes the host ends of veth pairs that no route leads to, and takes the
+ * leases of the others up again.
  *
  * A link is ours by three marks at once: the name and the MAC that we derive
  * from an owner, and the alias that we write.
  *
- * @param parts The kernel, the pool whose leases are in force, and the log.
- * @returns How many links were removed.
+ * @param parts What it works with.
+ * @returns What became of them.
  */
-export async function sweepLinks(
-  parts: { kernel: Kernel; keeper: Keeper; log: Log },
-): Promise<number> {
-  const { kernel, keeper, log } = parts;
+export async function sweepLinks(parts: SweepParts): Promise<Swept> {
+  const { kernel, keeper } = parts;
+  // Of pods that were deleted just now, they die by themselves.
+  await kernel.settled();
+  const links = (await kernel.links()).filter(isOurs);
   const held = new Set(
     keeper.leases().map((lease) => hostLinkName(attachmentOf(lease).owner)),
   );
-  const orphans = (await kernel.links())
-    .filter((link) => isOurs(link) && !held.has(link.name));
+  const orphans = links.filter(({ name }) => !held.has(name));
+  const swept = {
+    removed: [] as string[],
+    recovered: [] as string[],
+    left: [] as string[],
+  };
+  if (orphans.length === 0) return swept;
+  const routes = await kernel.hostRoutes();
   for (const link of orphans) {
-    log.warning("a link without a lease is removed", {
-      link: link.name,
-      alias: link.alias,
-    });
-    await kernel.remove({
-      steps: [{
-        kind: "veth",
-        host: { name: link.name, mac: link.mac },
-        pod: { name: "", mac: "" },
-        mtu: link.mtu,
-        alias: link.alias ?? "",
-      }],
-    });
+    const ip = routes.find(({ ifIndex }) => ifIndex === link.ifIndex)?.ip;
+    const found = readAlias(link);
+    if (ip === undefined) {
+      await remove(parts, link);
+      swept.removed.push(link.name);
+    } else if (
+      found !== undefined && await recover(parts, { link, found, ip })
+    ) {
+      swept.recovered.push(link.name);
+    } else swept.left.push(link.name);
   }
   await kernel.settled();
-  return orphans.length;
+  return swept;
+}
+
+async function remove(
+  { kernel, log }: SweepParts,
+  link: LinkSeen,
+): Promise<void> {
+  log.warning("a link without a lease is removed", {
+    link: link.name,
+    alias: link.alias,
+  });
+  await kernel.remove({
+    steps: [{
+      kind: "veth",
+      host: { name: link.name, mac: link.mac },
+      pod: { name: "", mac: "" },
+      mtu: link.mtu,
+      alias: link.alias ?? "",
+    }],
+  });
+}
+
+async function recover(
+  { attacher, log }: SweepParts,
+  one: { link: LinkSeen; found: LinkOwner; ip: Ip },
+): Promise<boolean> {
+  const { link, found, ip } = one;
+  const deadline = AbortSignal.timeout(RECOVERY_DEADLINE_MS);
+  const lease = await attacher.recover(
+    { ...found, ip, mtu: link.mtu },
+    deadline,
+  );
+  if (lease === undefined) return false;
+  log.warning("a live pod without a lease has one again", {
+    owner: ownerKey(found.owner),
+    ip,
+    link: link.name,
+  });
+  return true;
 }
 
 function isOurs({ name, mac, alias }: LinkSeen): boolean {

@@ -10,6 +10,7 @@ import { errorFields, type Log } from "../log.ts";
 import type { Attacher } from "./attach.ts";
 import { deadOf, findMissing, type Missing, sinceWhen } from "./dead.ts";
 import type { Repairer } from "./repair.ts";
+import { sweepLinks } from "./sweep.ts";
 import { settleTombstones } from "./tombstones.ts";
 
 /** How often what was written down is looked for. */
@@ -50,17 +51,24 @@ export function keepUp(parts: UpkeepParts): AsyncDisposable {
     }
   };
   let missing: Missing = new Map();
+  let left = 0;
+  const sweep = async (): Promise<void> => {
+    left = (await sweepLinks(parts)).left.length;
+  };
   const loops = [
     every(
       LATE_PERIOD_MS,
       guarded("settling what came late", async () => {
         await settleTombstones({ ...parts, folder: parts.tombstones });
         await parts.attacher.releaseLate();
+        // A lost journal's leases are known when the cloud has told its ENIs.
+        if (left > 0) await sweep();
       }),
     ),
     every(
       SWEEP_PERIOD_MS,
       guarded("a look at the whole node", async () => {
+        await sweep();
         await parts.repairer.sweep();
         missing = await freeDead(parts, missing);
       }),

@@ -25,10 +25,10 @@
  *
  * @module
  */
+import { linkAlias } from "../alias.ts";
 import {
   addressesOf,
   hostLinkName,
-  linkAlias,
   type Mac,
   type VethAttachment,
   vethMacs,

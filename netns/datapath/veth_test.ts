@@ -1,4 +1,5 @@
 import { assertEquals, equal } from "@std/assert";
+import { linkAlias } from "../alias.ts";
 import type { VethAttachment } from "../attachment.ts";
 import { command } from "../step.ts";
 import { eniPlan, podPlan } from "./veth.ts";
@@ -58,7 +59,7 @@ Deno.test("podPlan() makes the pair first and the rules last", () => {
         host: { name: link, mac: "0e:e5:97:a8:5c:31" },
         pod: { name: "eth0", mac: "0a:e5:97:a8:5c:31" },
         mtu: 1500,
-        alias: "terway default/web-0 c0ffee",
+        alias: linkAlias(WEB),
       },
       { kind: "conf", ...host, forwarding: 1, rpFilter: 0 },
       { kind: "address", ...pod, cidr: "10.0.0.20/32" },

@@ -1,0 +1,98 @@
+/**
+ * What a pod gets, as the journal's records and the kernel's plans have it.
+ *
+ * @module
+ */
+import {
+  type Attachment,
+  hostLinkName,
+  type Owner,
+  type PodName,
+  vethMacs,
+} from "../../netns/attachment.ts";
+import type { Difference, VethStep } from "../../netns/step.ts";
+import type { Grant } from "../../pool/contract.ts";
+import type { Lease } from "../../pool/state.ts";
+import type { NodeEnis } from "./enis.ts";
+
+/** What is known of a pod before it has an address. */
+export interface PodWish {
+  /** Whose it is. */
+  readonly owner: Owner;
+  /** The pod, when the runtime named it. */
+  readonly pod?: PodName;
+  /** The path of its namespace; empty when that isn't known. */
+  readonly netns: string;
+  /** Bytes in a packet. */
+  readonly mtu: number;
+}
+
+/** An ENI isn't set up in the node's kernel, or not yet. */
+export class NotSetUpError extends Error {
+  /** Its class. */
+  override readonly name = "NotSetUpError";
+}
+
+/**
+ * Says what a pod gets with an address of a shared ENI.
+ *
+ * @param wish What is known of the pod.
+ * @param grant The address.
+ * @param enis The node's ENIs.
+ * @returns What the journal holds with the lease.
+ * @throws {NotSetUpError} When the kernel hasn't got the ENI.
+ */
+export function attachmentFor(
+  wish: PodWish,
+  grant: Grant,
+  enis: NodeEnis,
+): { recipe: string; attachment: Attachment } {
+  const eni = enis.attached(grant.eni.id);
+  if (eni === undefined) {
+    throw new NotSetUpError(
+      `Cannot use ${grant.eni.id} as it isn't set up on this node`,
+    );
+  }
+  const recipe = "veth/1";
+  return { recipe, attachment: { recipe, ...wish, ip: grant.ip, eni } };
+}
+
+/**
+ * Reads the attachment that a lease was recorded with.
+ *
+ * @param lease A lease of this daemon's journal.
+ * @returns What the pod got.
+ */
+export function attachmentOf(lease: Pick<Lease, "attachment">): Attachment {
+  return lease.attachment as Attachment;
+}
+
+/**
+ * Gives the host's end of an owner's veth pair, by the marks that make it ours.
+ *
+ * @param owner Whose.
+ * @returns A step to walk back.
+ */
+export function hostEnd(owner: Owner): VethStep {
+  const macs = vethMacs(owner);
+  return {
+    kind: "veth",
+    host: { name: hostLinkName(owner), mac: macs.host },
+    pod: { name: owner.ifName, mac: macs.pod },
+    mtu: 1500,
+    alias: "",
+  };
+}
+
+/**
+ * Writes a difference for people.
+ *
+ * @param difference What isn't as planned.
+ * @returns The command that makes the object, and what is there instead.
+ */
+export function sentence(difference: Difference): string {
+  const seen = difference.seen === undefined
+    ? ""
+    : `, it is ${difference.seen}`;
+  return `${difference.problem}: ${difference.object}${seen}`;
+}
