@@ -295,12 +295,11 @@ async function freeOf(
   ips: readonly Ip[],
   signal: AbortSignal,
 ): Promise<Ip[]> {
-  const free: Ip[] = [];
-  if (host.speaksFor === undefined) return free;
-  for (const ip of ips) {
-    if (!await host.speaksFor(ip, signal)) free.push(ip);
-  }
-  return free;
+  // All at once: a host reads its tables once for all of them.
+  const taken = await Promise.all(
+    ips.map((ip) => host.speaksFor?.(ip, signal) ?? true),
+  );
+  return ips.filter((_, at) => !taken[at]);
 }
 
 function isToCloud(call: OpenCall): boolean {

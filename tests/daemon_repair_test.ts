@@ -4,6 +4,7 @@
  */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { hostLinkName } from "../netns/attachment.ts";
+import { probe } from "../netns/probe.ts";
 import { openStage, type Stage } from "./stage/stage.ts";
 import { Caller, ipOf, Sandbox } from "./daemon/harness.ts";
 
@@ -84,6 +85,29 @@ Deno.test("terway daemon rebuilds a lost journal from cloud, kernel and pods", a
   assertEquals(await caller.leases(), []);
   await stage.drain();
 });
+
+const { conntrack } = probe();
+
+Deno.test(
+  `terway daemon forgets the flows of an address with its pod${
+    conntrack.can ? "" : ` (skipped: ${conntrack.reason})`
+  }`,
+  { ignore: !conntrack.can },
+  async () => {
+    await using stage = await openStage({ nodeCount: 1, zoneCount: 1 });
+    const caller = new Caller(stage);
+    using sandbox = new Sandbox(stage, "flows");
+    const ip = ipOf(await caller.ok("ADD", sandbox.env)).replace(/\/.*/, "");
+    const flow = `-I -p tcp -s ${ip} -d 10.9.0.1 --sport 1 --dport 80 ` +
+      "--timeout 600 --state ESTABLISHED";
+    const flows = (): Promise<string> => onNode(stage, "conntrack", "-L");
+    await onNode(stage, "conntrack", ...flow.split(" "));
+    assertStringIncludes(await flows(), ip);
+    await caller.ok("DEL", sandbox.env);
+    await caller.until(async () => !(await flows()).includes(ip));
+    await stage.drain();
+  },
+);
 
 Deno.test("terway daemon answers a DEL while its disk is full, and frees the address later", async () => {
   const dir = await Deno.makeTempDir({ prefix: "terway-full-" });

@@ -42,6 +42,8 @@ export const TEST_PACKAGES: readonly Package[] = [
     probe: "portmap",
   },
   { name: "iptables", why: "what portmap calls", probe: "iptables" },
+  { name: "conntrack", why: "flows to forget", probe: "conntrack" },
+  { name: "iperf3", why: "bandwidth", probe: "iperf3" },
 ];
 
 /** How to go about it. */

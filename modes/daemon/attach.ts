@@ -11,6 +11,7 @@ import {
   ownerKey,
 } from "../../netns/attachment.ts";
 import { podPlan } from "../../netns/datapath/veth.ts";
+import { NetlinkError } from "../../netns/errno.ts";
 import type { Ip } from "../../netns/ip.ts";
 import type { Kernel } from "../../netns/kernel.ts";
 import type { Difference, Plan } from "../../netns/step.ts";
@@ -281,6 +282,21 @@ export class Attacher {
     return differences;
   }
 
+  /** While the address rests: its next owner must not get old answers. */
+  async #forgetFlows(ip: Ip): Promise<void> {
+    const { kernel, log } = this.#parts;
+    try {
+      const count = await kernel.forgetFlows([ip]);
+      if (count > 0) log.debug("flows were forgotten", { ip, count });
+    } catch (error) {
+      if (error instanceof NetlinkError && error.errno === "EOPNOTSUPP") return;
+      log.warning("the flows of a released address can't be forgotten", {
+        ip,
+        ...errorFields(error),
+      });
+    }
+  }
+
   async #delete(owner: Owner): Promise<void> {
     const { keeper, kernel } = this.#parts;
     const key = ownerKey(owner);
@@ -296,6 +312,7 @@ export class Attacher {
     try {
       await keeper.release(key);
       this.#unreleased.delete(key);
+      void this.#forgetFlows(attachment.ip);
     } catch (error) {
       if (!(error instanceof PoolError) || error.kind !== "journal") {
         throw error;

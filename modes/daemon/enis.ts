@@ -17,6 +17,12 @@ interface ReadyEni {
   readonly plan: Plan;
 }
 
+/** Addresses whose speakers are looked up together. */
+interface Question {
+  readonly ips: Set<Ip>;
+  readonly answer: Promise<ReadonlySet<Ip>>;
+}
+
 const NO_PLAN: Plan = { steps: [] };
 
 /** What the ENIs' set-up needs to know of the node. */
@@ -34,6 +40,7 @@ export class NodeEnis implements PoolHost {
   readonly #parts: NodeParts;
   readonly #ready = new Map<string, ReadyEni>();
   readonly #repairs = new Map<string, Promise<unknown>>();
+  #question: Question | undefined;
 
   /**
    * Starts with none.
@@ -84,6 +91,31 @@ export class NodeEnis implements PoolHost {
     const link = { name: seen.name, ifIndex: seen.ifIndex, mac: eni.mac };
     const gateway = gatewayOf(eni.subnet);
     await kernel.remove(eniPlan({ link, nodeIp, gateway, mtu }));
+  }
+
+  /**
+   * Tells whether anything on this node still uses an address.
+   *
+   * @param ip The address; all that are asked for at once are looked up at once.
+   * @returns Whether a rule, a route, a link or a live pod does.
+   * @throws {NetlinkError} When the kernel can't be read.
+   */
+  async speaksFor(ip: Ip): Promise<boolean> {
+    this.#question ??= this.#ask();
+    const { ips, answer } = this.#question;
+    ips.add(ip);
+    return (await answer).has(ip);
+  }
+
+  #ask(): Question {
+    const ips = new Set<Ip>();
+    const answer = (async () => {
+      await Promise.resolve();
+      this.#question = undefined;
+      const speakers = await this.#parts.kernel.speakersFor([...ips]);
+      return new Set(speakers.map((one) => one.ip));
+    })();
+    return { ips, answer };
   }
 
   /**
