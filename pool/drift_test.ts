@@ -122,6 +122,25 @@ Deno.test("a card detached behind our back is attached again, its leases told", 
     assertEquals(rig.cloudEnis.map(({ state }) => state), ["InUse"]);
   }));
 
+Deno.test("a card whose place was taken tries to come back, without haste", () =>
+  on({ eniCount: 2 }, async (rig) => {
+    const { eniId } = await rig.lease("a");
+    const { vSwitchId, instanceId } = rig.stand;
+    await strangerOf(rig).detachEni(eniId);
+    const others: string[] = [];
+    for (let i = 0; i < 2; i++) {
+      const { id } = await strangerOf(rig).createEni({ vSwitchId, instanceId });
+      others.push(id);
+    }
+    const before = rig.countOf("AttachNetworkInterface");
+    await rig.clock.advance(600_000);
+    const tries = rig.countOf("AttachNetworkInterface") - before;
+    assert(tries > 5 && tries < 25, `${tries}`);
+    await strangerOf(rig).deleteEni(others[0] ?? "");
+    await rig.clock.advance(70_000);
+    assertEquals(rig.newsOf("leaseFound").length, 1);
+  }));
+
 Deno.test("a card deleted behind our back leaves its leases marked, and goes with the last", () =>
   on({ minIdle: 2 }, async (rig) => {
     const { ownerKey, eniId } = await rig.lease("a");

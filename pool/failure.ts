@@ -138,9 +138,11 @@ function bounded(
 function paused(eni: PooledEni, event: EventOf<"failed">): PooledEni {
   const { problem, nowMs, chance } = event;
   const failureCount = eni.failureCount + 1;
-  // A throttled API is held back as a whole; an empty vSwitch too.
+  // A throttled API is held back as a whole; an empty vSwitch too. A card that
+  // finds no place is held back by nothing else.
   const isElsewhere = problem.kind === "throttled" ||
-    problem.kind === "exhausted" || problem.kind === "quota";
+    problem.kind === "exhausted" ||
+    (problem.kind === "quota" && problem.call !== "attach");
   const pauseMs = isElsewhere ? 0 : backoffMs(failureCount, chance);
   return { ...eni, failureCount, problem, notBeforeMs: nowMs + pauseMs };
 }
