@@ -162,6 +162,22 @@ Deno.test("a card deleted behind our back leaves its leases marked, and goes wit
     assertEquals(rig.newsOf("eniGone").map((one) => one.eniId), [eniId]);
   }));
 
+Deno.test("a card deleted while it came back isn't asked for by name for ever", () =>
+  on({}, async (rig) => {
+    const { eniId } = await rig.lease("a");
+    await strangerOf(rig).detachEni(eniId);
+    await rig.clock.until(
+      () => rig.keeper.status().enis[0]?.phase === "created",
+      70_000,
+    );
+    await strangerOf(rig).deleteEni(eniId);
+    await rig.clock.advance(60_000);
+    assertEquals(rig.keeper.status().lost.length, 1);
+    const count = countDescribes(rig);
+    await rig.clock.advance(600_000);
+    assert(countDescribes(rig) - count < 40, "surveys only");
+  }));
+
 Deno.test("an idle node asks once a minute, an empty one never", () =>
   on({ maxIdle: 0 }, async (rig) => {
     const empty = countDescribes(rig);

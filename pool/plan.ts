@@ -307,15 +307,15 @@ function surveyOf(
 
 function isWatched(eni: PooledEni, nowMs: number): boolean {
   if (eni.card === undefined) return false;
+  if (eni.missingSinceMs !== undefined) return isDoubted(eni);
   const { lookFromMs } = eni.sight;
   return eni.phase === "attaching" || eni.phase === "detaching" ||
-    isDoubted(eni) || eni.resync ||
+    eni.resync ||
     (lookFromMs !== undefined && lookFromMs <= nowMs);
 }
 
 /** What is gone for sure, and only waits for its pods, is left to surveys. */
 function isDoubted(eni: PooledEni): boolean {
-  if (eni.missingSinceMs === undefined) return false;
   for (const slot of eni.slots.values()) {
     if (slot.kind !== "leased" || slot.lostMs === undefined) return true;
   }
