@@ -41,3 +41,19 @@ export class Chance {
     return list[this.int(0, list.length - 1)];
   }
 }
+
+/**
+ * Makes one seed of several numbers, so that neighbours don't draw alike.
+ *
+ * @param numbers Whole numbers.
+ * @returns A seed.
+ */
+export function mix(...numbers: readonly number[]): number {
+  let h = 0x9e3779b9;
+  for (const number of numbers) {
+    h = Math.imul(h ^ (number >>> 0), 0x85ebca6b);
+    h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+    h ^= h >>> 16;
+  }
+  return h >>> 0;
+}

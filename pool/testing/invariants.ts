@@ -1,135 +1,140 @@
 /**
- * What must hold in a simulated life: at every moment, and when nothing goes
- * wrong any more.
+ * What must hold in a simulated life at every moment.
  *
  * @module
  */
-import { assert, assertEquals } from "@std/assert";
-import { CALLS_AT_ONCE } from "../limits.ts";
-import type { Snapshot } from "../record.ts";
-import { INTENT_TAG, ownTags } from "../tags.ts";
+import type { EniRecord } from "../../tests/emulators/alibaba/model.ts";
+import { CALL_MS, CALLS_AT_ONCE } from "../limits.ts";
+import { INTENT_TAG } from "../tags.ts";
 import type { Simulation } from "./simulation.ts";
+import { type Rule, Violation } from "./violation.ts";
 
 /**
  * Checks what holds at every moment.
  *
  * @param life The life.
- * @throws {Error} When something doesn't hold.
+ * @throws {Violation} When something doesn't hold.
  */
 export function checkAlways(life: Simulation): void {
   if (life.broken !== undefined) throw life.broken;
-  const { process } = life;
-  if (process.callCount > CALLS_AT_ONCE) {
-    throw new Error(`${process.callCount} calls are in flight`);
-  }
-  const written = life.outside.journal.load();
-  oneOwner(written);
-  promisesKept(life, written);
-  if (!process.isDead) {
-    for (const lease of life.keeper.leases()) {
-      const record = written.leases.find((one) =>
-        one.ownerKey === lease.ownerKey
-      );
-      assertEquals(
-        record,
-        lease,
-        `${lease.ownerKey} has a lease in memory only`,
-      );
-    }
-  }
-  const keys = new Set(written.enis.map(({ key }) => key));
-  for (const eni of ownEnis(life)) {
-    if (!keys.has(eni.tags[INTENT_TAG] ?? "")) {
-      throw new Error(`${eni.id} is in the cloud without an intent`);
-    }
-  }
+  callsBounded(life);
+  oneOwner(life);
+  leasesRecorded(life);
+  addressesInPlace(life);
+  intentsRecorded(life);
+  othersUntouched(life);
 }
 
 /**
- * Checks what holds once everything has come to its end; then lets all pods go
- * and empties the pool.
+ * Demands something.
  *
- * @param life The life; its process lives and nothing goes wrong any more.
- * @throws {Error} When something doesn't hold.
+ * @param isSo What.
+ * @param rule Which promise it is.
+ * @param text What is seen instead.
+ * @throws {Violation} When it isn't so.
  */
-export async function checkSettled(life: Simulation): Promise<void> {
-  checkAlways(life);
-  const { keeper, clock, limits, pods } = life;
-  const { slots, claims, calls, rests, full } = keeper.status();
-  assertEquals(claims, [], "claims wait for ever");
-  const changes = calls.filter(({ kind }) => kind !== "survey");
-  assertEquals(changes, [], "calls are in flight for ever");
-  assertEquals(slots.unassigning, 0, "addresses are never given back");
-  assertEquals(cloudSet(life), journalSet(life.outside.journal.load()));
-  // A dry vSwitch or fewer cards than believed may forbid the stock.
-  const isBound = rests.length > 0 || full !== undefined;
-  const room = limits.eniCount * limits.addressesPerEni - slots.leased;
-  const least = isBound ? 0 : Math.min(limits.minIdle, room);
-  if (slots.idle < least) throw new Error(`${slots.idle} idle, not ${least}`);
-  if (slots.idle > most(life)) throw new Error(`${slots.idle} are idle`);
-  for (const owner of pods.owners) pods.release(owner);
-  await clock.advance(1_000);
-  assertEquals(keeper.leases(), [], "leases are left");
-  const end = new AbortController();
-  let isEmpty = false;
-  keeper.drain(end.signal).then(() => isEmpty = true, () => {});
-  await clock.advance(30 * 60_000);
-  end.abort();
-  assertEquals(ownEnis(life).map(({ id }) => id), [], "cards are left");
-  assert(isEmpty, "the pool isn't empty");
-  assertEquals(life.outside.journal.load(), {
-    enis: [],
-    slots: [],
-    leases: [],
-  });
-  assertEquals([...life.host.prepared], [], "the kernel side is left");
+export function demand(
+  isSo: boolean,
+  rule: Rule,
+  text: () => string,
+): asserts isSo {
+  if (!isSo) throw new Violation(rule, text());
 }
 
-/** Primary addresses of cards with leases can't be given back. */
-function most(life: Simulation): number {
-  const { enis } = life.keeper.status();
-  const inUse = enis.filter(({ slots }) => slots.leased > 0).length;
-  return Math.max(life.limits.maxIdle, inUse);
+/**
+ * Gives the cards that this node's pool made, as the cloud has them.
+ *
+ * @param life The life.
+ * @returns The cards; what is `Deleting` has been deleted, as far as the cloud
+ * promises anything.
+ */
+export function ownEnis(life: Simulation): EniRecord[] {
+  return [...life.cloud.model.enis.values()].filter((eni) =>
+    eni.type !== "Primary" && eni.state !== "Deleting" &&
+    !life.foreign.has(eni.id)
+  );
 }
 
-function oneOwner(written: Snapshot): void {
-  const ips = written.leases.map(({ ip }) => ip);
-  if (new Set(ips).size !== ips.length) {
-    throw new Error("an address has two owners");
+function callsBounded({ process, clock }: Simulation): void {
+  const { size } = process.callsSinceMs;
+  demand(size <= CALLS_AT_ONCE, "calls at once", () => `${size} are in flight`);
+  if (process.isDead) return;
+  for (const { sinceMs } of process.callsSinceMs) {
+    const heldMs = clock.nowMs() - sinceMs;
+    demand(heldMs <= CALL_MS, "deadline", () => `a call takes ${heldMs} ms`);
   }
 }
 
-function promisesKept(life: Simulation, written: Snapshot): void {
-  for (const lease of life.pods.told) {
-    const record = written.leases.find((one) =>
-      one.ownerKey === lease.ownerKey
+function oneOwner({ pods }: Simulation): void {
+  const owners = new Map<string, string>();
+  for (const { ip, ownerKey } of pods.used) {
+    const other = owners.get(ip);
+    demand(
+      other === undefined,
+      "one owner",
+      () => `${other} and ${ownerKey} use ${ip}`,
     );
-    assertEquals(record, lease, `${lease.ownerKey} lost what it was told`);
+    owners.set(ip, ownerKey);
   }
 }
 
-function ownEnis(life: Simulation) {
-  const own = Object.entries(
-    ownTags({ clusterId: "c1", instanceId: life.stand.instanceId }),
-  );
-  // What is `Deleting` has been deleted, as far as the cloud promises anything.
-  return [...life.cloud.model.enis.values()].filter(({ tags, state }) =>
-    state !== "Deleting" && own.every(([key, value]) => tags[key] === value)
-  );
+function leasesRecorded({ pods, ledger, process, keeper }: Simulation): void {
+  for (const { ownerKey, ip } of pods.told) {
+    const record = ledger.leases.get(ownerKey);
+    demand(
+      record?.ip === ip,
+      "lease record",
+      () => `${ownerKey} was told ${ip}, the journal has ${record?.ip}`,
+    );
+  }
+  if (process.isDead) return;
+  for (const { ownerKey, ip } of keeper.leases()) {
+    const record = ledger.leases.get(ownerKey);
+    demand(
+      record?.ip === ip,
+      "lease record",
+      () => `${ownerKey} has ${ip} in memory, the journal has ${record?.ip}`,
+    );
+  }
 }
 
-function cloudSet(life: Simulation): Record<string, readonly string[]> {
-  return Object.fromEntries(
-    ownEnis(life).map((
-      { id, state, ips },
-    ) => [`${id} ${state}`, ips.toSorted()]),
-  );
+/** Only somebody else may take an address, or its card, from under a pod. */
+function addressesInPlace({ pods, cloud, drifted }: Simulation): void {
+  for (const { ownerKey, ip, eniId } of pods.used) {
+    if (drifted.has(eniId)) continue;
+    const eni = cloud.model.enis.get(eniId);
+    demand(
+      eni?.state === "InUse" && eni.ips.includes(ip),
+      "address in place",
+      () =>
+        `${ownerKey} uses ${ip}, and ${eniId} is ${eni?.state} with ${
+          eni?.ips.join(" ")
+        }`,
+    );
+  }
 }
 
-function journalSet(written: Snapshot): Record<string, readonly string[]> {
-  return Object.fromEntries(written.enis.map(({ key, card, phase }) => [
-    `${card?.id} ${phase === "ready" ? "InUse" : phase}`,
-    written.slots.filter(({ eniKey }) => eniKey === key).map(({ ip }) => ip)
-      .toSorted(),
-  ]));
+function intentsRecorded(life: Simulation): void {
+  const { enis } = life.ledger;
+  for (const { id, tags, state } of ownEnis(life)) {
+    const key = tags[INTENT_TAG] ?? "";
+    // A journal that was lost is built anew from what is attached.
+    if (life.isBereft && state === "InUse") continue;
+    demand(
+      enis.has(key),
+      "intent record",
+      () => `${id} is in the cloud, and the journal has no ${key}`,
+    );
+  }
+}
+
+function othersUntouched({ foreign, cloud }: Simulation): void {
+  for (const id of foreign.keys()) {
+    const state = cloud.model.enis.get(id)?.state;
+    demand(
+      state === "InUse",
+      "not ours",
+      () => `${id} is somebody else's, and was made ${state ?? "nothing"}`,
+    );
+  }
 }

@@ -4,10 +4,11 @@
  *
  * @module
  */
-import { COOLING_MS } from "../limits.ts";
+import type { Ip } from "../../netns/ip.ts";
 import type { Lease, OwnerKey } from "../state.ts";
 import type { Simulation } from "./simulation.ts";
 import { wishFor } from "./rig.ts";
+import { Violation } from "./violation.ts";
 
 /** What a pod knows of itself. */
 type Pod =
@@ -17,6 +18,8 @@ type Pod =
   | { readonly kind: "told"; readonly lease: Lease }
   /** It asked, or let go, and the process died: anything may be true. */
   | { readonly kind: "unsure" }
+  /** It was told, and the journal was lost: it uses its address. */
+  | { readonly kind: "orphan"; readonly lease: Lease }
   /** It lets go. */
   | { readonly kind: "going" };
 
@@ -28,7 +31,6 @@ export class Pods {
   isServed: boolean = true;
   readonly #life: Simulation;
   readonly #all = new Map<OwnerKey, Pod>();
-  readonly #freeFromMs = new Map<string, number>();
   #count = 0;
 
   /**
@@ -44,6 +46,13 @@ export class Pods {
   get told(): readonly Lease[] {
     return [...this.#all.values()].flatMap((pod) =>
       pod.kind === "told" ? [pod.lease] : []
+    );
+  }
+
+  /** Addresses that pods use, whatever the pool knows of them. */
+  get used(): readonly Lease[] {
+    return [...this.#all.values()].flatMap((pod) =>
+      "lease" in pod ? [pod.lease] : []
     );
   }
 
@@ -65,7 +74,7 @@ export class Pods {
 
   /** A pod goes. */
   go(): void {
-    const owner = this.#pick("told", "unsure", "asking");
+    const owner = this.#pick("told", "unsure", "asking", "orphan");
     if (owner !== undefined) this.release(owner);
   }
 
@@ -74,34 +83,42 @@ export class Pods {
     const owner = this.#pick("asking");
     const pod = owner === undefined ? undefined : this.#all.get(owner);
     if (pod?.kind !== "asking") return;
-    this.#life.note(`${owner} gives up`);
+    this.#note(`${owner} gives up`);
     pod.end.abort(new DOMException("the runtime gave up", "AbortError"));
   }
 
   /** The process died: what was promised may have happened or not. */
   bereave(): void {
-    this.#life.note("the process is dead");
     this.isServed = false;
     for (const [owner, pod] of this.#all) {
-      if (pod.kind === "told") continue;
+      if ("lease" in pod) continue;
       this.#all.set(owner, { kind: "unsure" });
     }
   }
 
-  /** A pod goes, and is told so. */
+  /** The journal is lost: nobody knows what pods use, but the kernel. */
+  orphan(): void {
+    for (const [owner, pod] of this.#all) {
+      if (pod.kind !== "told") continue;
+      this.#all.set(owner, { kind: "orphan", lease: pod.lease });
+    }
+  }
+
+  /** A pod goes: what it has in the kernel first, then its lease. */
   release(owner: OwnerKey): void {
     const { keeper, process } = this.#life;
     this.isServed = true;
-    this.#life.note(`${owner} goes`);
+    this.#note(`${owner} goes`);
+    this.#unuse(this.#all.get(owner));
     this.#all.set(owner, { kind: "going" });
-    const released = keeper.release(owner);
-    released.then((lease) => {
+    keeper.release(owner).then((lease) => {
       if (process.isDead) return;
+      this.#note(`${owner} is gone, ${lease?.ip ?? "without a lease"}`);
       const pod = this.#all.get(owner);
       if (pod?.kind === "going") this.#all.delete(owner);
-      if (lease !== undefined) this.#rest(lease.ip);
     }, () => {
       if (process.isDead) return;
+      this.#note(`${owner} isn't gone`);
       this.#all.set(owner, { kind: "unsure" });
     });
   }
@@ -111,7 +128,7 @@ export class Pods {
     this.isServed = true;
     const end = new AbortController();
     const before = this.#all.get(owner);
-    this.#life.note(`${owner} asks`);
+    this.#note(`${owner} asks`);
     if (before?.kind !== "told") this.#all.set(owner, { kind: "asking", end });
     const forget = clock.after(chance.int(1_000, 60_000), () => {
       end.abort(new DOMException("too late", "TimeoutError"));
@@ -120,9 +137,10 @@ export class Pods {
       forget();
       if (process.isDead) return;
       this.#tell(owner, lease, before);
-    }, () => {
+    }, (error) => {
       forget();
       if (process.isDead) return;
+      this.#note(`${owner} is refused: ${(error as Error).message}`);
       // An owner that gave up may have had a lease from before a crash.
       if (this.#all.get(owner)?.kind === "asking") {
         this.#all.set(owner, { kind: "unsure" });
@@ -132,22 +150,34 @@ export class Pods {
 
   #tell(owner: OwnerKey, lease: Lease, before: Pod | undefined): void {
     const pod = this.#all.get(owner);
+    this.#note(`${owner} has ${lease.ip}`);
     // It went in the meantime: the release came after, and holds.
     if (pod === undefined || pod.kind === "going") return;
+    const { host, drifted, clock } = this.#life;
     if (before?.kind === "told" && before.lease.ip !== lease.ip) {
-      return this.#life.fail(`${owner} was told ${before.lease.ip} before`);
+      const text = `${owner} has ${lease.ip} and had ${before.lease.ip}`;
+      return this.#life.fail(new Violation("lease record", text));
     }
-    const freeMs = this.#freeFromMs.get(lease.ip) ?? 0;
-    const isNew = lease.atMs === this.#life.clock.nowMs();
-    if (isNew && pod.kind === "asking" && freeMs > lease.atMs) {
-      return this.#life.fail(`${lease.ip} was leased before it had cooled`);
+    const isNew = lease.atMs === clock.nowMs();
+    if (isNew && !host.prepared.has(lease.eniId) && !drifted.has(lease.eniId)) {
+      const text = `${lease.ip} is leased and ${lease.eniId} isn't set up`;
+      return this.#life.fail(new Violation("kernel set", text));
     }
     if (pod.kind !== "told") this.leaseCount++;
     this.#all.set(owner, { kind: "told", lease });
+    host.spoken.add(lease.ip);
   }
 
-  #rest(ip: string): void {
-    this.#freeFromMs.set(ip, this.#life.clock.nowMs() + COOLING_MS);
+  #unuse(pod: Pod | undefined): void {
+    if (pod !== undefined && "lease" in pod) this.#unspeak(pod.lease.ip);
+  }
+
+  #unspeak(ip: Ip): void {
+    this.#life.host.spoken.delete(ip);
+  }
+
+  #note(text: string): void {
+    this.#life.trace.add("pod", () => text);
   }
 
   #pick(...kinds: Pod["kind"][]): OwnerKey | undefined {

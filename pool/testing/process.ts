@@ -1,7 +1,7 @@
 /**
- * A process that may be killed at any boundary: before or after each call,
- * answer and write. Once dead it does nothing any more; what it sent is still
- * on its way.
+ * A process that may be killed at any boundary: before a call, while it is on
+ * its way, when its answer comes; before and after a write. Once dead it does
+ * nothing any more; what it sent is still on its way.
  *
  * @module
  */
@@ -42,10 +42,10 @@ export class Process implements Outside {
   readonly host: PoolHost;
   /** Whether it was killed. */
   isDead: boolean = false;
-  /** Calls to the cloud that it waits for. */
-  callCount: number = 0;
-  /** The most of them at once. */
-  mostCalls: number = 0;
+  /** Calls to the cloud that it waits for: when each began. */
+  readonly callsSinceMs: Set<{ readonly sinceMs: number }> = new Set();
+  /** Boundaries that it has passed. */
+  passedCount: number = 0;
   /** Boundaries that it may still pass; it dies at the next one. */
   fuse: number = Infinity;
   /** Whether the disk refuses to be written to. */
@@ -69,7 +69,9 @@ export class Process implements Outside {
   }
 
   #pass(): void {
+    if (this.isDead) return;
     if (--this.fuse < 0) this.isDead = true;
+    else this.passedCount++;
   }
 
   #clockOf(clock: Clock): Clock {
@@ -122,12 +124,12 @@ export class Process implements Outside {
   }
 
   async #wait<T>(work: () => Promise<T>): Promise<T> {
-    this.callCount++;
-    this.mostCalls = Math.max(this.mostCalls, this.callCount);
+    const call = { sinceMs: this.clock.nowMs() };
+    this.callsSinceMs.add(call);
     try {
       return await this.#waitHost(work);
     } finally {
-      this.callCount--;
+      this.callsSinceMs.delete(call);
     }
   }
 
@@ -136,7 +138,10 @@ export class Process implements Outside {
     if (this.isDead) return await new Promise<never>(() => {});
     let result: { value: T } | { error: unknown };
     try {
-      result = { value: await work() };
+      const under = work();
+      // It is on its way: what it does happens also when nobody waits for it.
+      this.#pass();
+      result = { value: await under };
     } catch (error) {
       result = { error };
     }

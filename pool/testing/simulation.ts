@@ -1,50 +1,42 @@
 /**
- * A node's life by chance, in virtual time: pods come and go, calls fail,
- * answers get lost, vSwitches run dry, the disk fills up, and the process is
- * killed at any boundary. After each step what must hold is checked.
+ * A node's life in virtual time: pods come and go, calls fail, answers get
+ * lost, vSwitches run dry, others change the cloud, the disk fills up, and the
+ * process is killed at any boundary. After each step what must hold is
+ * checked.
+ *
+ * The same script lives the same life, bit for bit.
  *
  * @module
  */
 import type { EmulatedCloud } from "../../tests/emulators/alibaba/cloud.ts";
 import { openDirect } from "../../tests/emulators/alibaba/direct.ts";
-import type { Fault } from "../../tests/emulators/alibaba/faults.ts";
+import type { FaultyCall } from "../../tests/emulators/alibaba/faults.ts";
 import { buildStand, type Stand } from "../../tests/emulators/alibaba/stand.ts";
-import type { Keeper } from "../contract.ts";
+import type { Cloud } from "../cloud.ts";
+import type { Keeper, PoolHost } from "../contract.ts";
 import { type Journal, openJournal } from "../journal.ts";
 import { openKeeper } from "../keeper.ts";
-import { type PoolLimits, poolLimits } from "../limits.ts";
+import type { PoolLimits } from "../limits.ts";
 import type { PoolNews } from "../news.ts";
-import { Chance } from "./chance.ts";
-import { checkAlways, checkSettled } from "./invariants.ts";
+import { Chance, mix } from "./chance.ts";
+import { Ledger } from "./ledger.ts";
+import type { Op, Script } from "./ops.ts";
 import { Pods } from "./pods.ts";
 import { type Outside, Process } from "./process.ts";
 import { MemoryHost } from "./rig.ts";
 import { SimClock } from "./sim_clock.ts";
-
-/** Which life. */
-export interface SimulationOptions {
-  /** Everything follows from it. */
-  readonly seed: number;
-  /** How many things happen. */
-  readonly stepCount: number;
-}
-
-/** What came of it. */
-export interface SimulationResult {
-  /** Leases that were granted and told. */
-  readonly leaseCount: number;
-  /** Calls to the cloud. */
-  readonly callCount: number;
-  /** How often the process was killed. */
-  readonly killCount: number;
-  /** What happened, one line each; the same for the same seed. */
-  readonly trace: readonly string[];
-}
+import { Tokens } from "./tokens.ts";
+import { callLine, changeLines, newsLine, Trace, valueLine } from "./trace.ts";
+import { Violation } from "./violation.ts";
+import { faultBy } from "./weather.ts";
+import { ADOPT_TAGS, limitsIn, type Weather } from "./world.ts";
 
 /** A life, and all that is looked at from outside. */
 export class Simulation {
-  /** Draws what happens. */
-  readonly chance: Chance;
+  /** What is lived. */
+  readonly script: Script;
+  /** Draws what isn't written in the step at hand. */
+  chance: Chance;
   /** Virtual time. */
   readonly clock: SimClock = new SimClock();
   /** The region. */
@@ -53,56 +45,73 @@ export class Simulation {
   readonly limits: PoolLimits;
   /** What outlives processes. */
   readonly outside: Outside & { readonly journal: Journal };
+  /** What the journal holds. */
+  readonly ledger: Ledger = new Ledger((id) => !this.drifted.has(id));
   /** The kernel. */
   readonly host: MemoryHost = new MemoryHost();
   /** Those who want addresses. */
   readonly pods: Pods;
   /** What happened. */
-  readonly trace: string[] = [];
+  readonly trace: Trace;
+  /** Which tokens were used for what. */
+  readonly tokens: Tokens;
+  /** Cards that somebody else made: as they must stay. */
+  readonly foreign: Map<string, { readonly isAdopted: boolean }> = new Map();
+  /** Cards that somebody else changed: nothing is promised for what was there. */
+  readonly drifted: Set<string> = new Set();
   /** The process at work. */
   process: Process;
   /** Its keeper. */
   keeper: Keeper;
+  /** How long nobody begins another one after it died. */
+  downMs: number = 0;
   /** How many calls the cloud got. */
   callCount: number = 0;
   /** How often the process was killed. */
   killCount: number = 0;
-  /** One call in so many goes wrong; Infinity for none. */
-  faultRarity: number = Infinity;
+  /** How calls fare. */
+  weather: Weather;
+  /** Whether the journal was lost, and is built anew. */
+  isBereft: boolean = false;
   /** What doesn't hold. */
-  broken: Error | undefined;
+  broken: Violation | undefined;
+  #journal: Journal;
   readonly #keeperChance: Chance;
-  #tokens = 0;
+  #tokenCount = 0;
 
   /**
    * Begins a life.
    *
-   * @param seed From which everything follows.
+   * @param script What is lived.
+   * @param isQuiet Whether there is no trace.
    */
-  constructor(seed: number) {
+  constructor(script: Script, isQuiet: boolean) {
+    const { seed, world } = script;
+    this.script = script;
     this.chance = new Chance(seed);
-    this.#keeperChance = new Chance(seed ^ 0x5bd1e995);
-    const { chance, clock } = this;
+    this.#keeperChance = new Chance(mix(seed, 2));
+    this.weather = world.weather;
+    const { clock } = this;
+    this.trace = new Trace(() => clock.nowMs(), isQuiet);
     this.stand = buildStand({
       clock,
       seed,
-      replyMs: chance.int(0, 300),
-      attachMs: chance.int(0, 5_000),
-      detachMs: chance.int(0, 5_000),
-      deleteMs: chance.int(0, 2_000),
+      replyMs: world.replyMs,
+      attachMs: world.attachMs,
+      detachMs: world.detachMs,
+      deleteMs: world.deleteMs,
+      ...(world.eniQuota > 0 ? { eniQuota: world.eniQuota } : {}),
+      callsPerMinute: throttled(world.callsPerMinute),
     });
-    this.limits = limitsBy(chance, this.stand);
-    this.faultRarity = rarityBy(chance);
-    this.stand.cloud.before = (call) => {
-      this.callCount++;
-      return this.#fault(call.action);
-    };
-    const { instanceId } = this.stand;
+    this.tokens = new Tokens(this);
+    this.cloud.before = (call) => this.#before(call);
+    this.limits = limitsIn(world, this.stand);
+    this.#journal = this.#emptyJournal();
     this.outside = {
       clock,
-      cloud: openDirect(this.stand.cloud),
-      journal: openJournal(":memory:", { instanceId }),
-      host: this.host,
+      cloud: this.#traced(openDirect(this.cloud)),
+      journal: this.#watched(),
+      host: this.#plugged(),
     };
     this.pods = new Pods(this);
     this.process = new Process(this.outside);
@@ -114,29 +123,65 @@ export class Simulation {
     return this.stand.cloud;
   }
 
-  /** Notes what happened. */
-  note(text: string): void {
-    const ms = this.clock.nowMs() - Date.parse("2026-11-21T12:00:00Z");
-    this.trace.push(`${(ms / 1000).toFixed(3)} ${text}`);
+  /** Does what must be done before anything happens, and starts the keeper. */
+  async begin(): Promise<void> {
+    const { vSwitchId, instanceId } = this.stand;
+    for (const { secondaryCount, isAdopted } of this.script.world.foreign) {
+      const { id } = await this.cloud.stranger.createEni({
+        vSwitchId,
+        instanceId,
+        secondaryCount,
+        tags: isAdopted ? ADOPT_TAGS : {},
+      });
+      this.foreign.set(id, { isAdopted });
+    }
+    this.#start();
   }
 
-  /** Notes that something doesn't hold; the next check throws it. */
-  fail(text: string): void {
-    this.broken ??= new Error(text);
+  /**
+   * Notes that something doesn't hold; the next check throws it.
+   *
+   * @param violation What.
+   */
+  fail(violation: Violation): void {
+    this.broken ??= violation;
   }
 
   /** Begins another process on the same disk, after the one before ended. */
-  begin(): void {
-    this.note("a process begins");
+  reopen(): void {
+    const { isDiskFull } = this.process;
     this.process = new Process(this.outside);
+    this.process.isDiskFull = isDiskFull;
     this.keeper = this.#open();
+    this.#start();
+  }
+
+  /** Loses the journal; the process must be dead. */
+  loseJournal(): void {
+    this.#journal.close();
+    this.#journal = this.#emptyJournal();
+    this.ledger.clear();
+    this.isBereft = true;
+    this.pods.orphan();
+    this.trace.add("journal", () => "it is lost");
+  }
+
+  /** Sets what the choices of a step follow from. */
+  enter(op: Op | undefined): void {
+    const { seed } = this.script;
+    this.chance = new Chance(mix(seed, 3, op === undefined ? -1 : op.id));
   }
 
   /** Ends the life. */
   async close(): Promise<void> {
     if (!this.process.isDead) await this.keeper.stop();
-    this.outside.journal.close();
+    this.#journal.close();
     await this.cloud.close();
+  }
+
+  #start(): void {
+    this.trace.add("process", () => "begins");
+    this.keeper.start(new AbortController().signal).catch(() => {});
   }
 
   #open(): Keeper {
@@ -144,7 +189,7 @@ export class Simulation {
     const { instanceId, securityGroupId } = this.stand;
     const instance = this.cloud.model.instances.get(instanceId);
     const primary = this.cloud.model.enis.get(instance?.primaryEniId ?? "");
-    const keeper = openKeeper({
+    return openKeeper({
       cloud: process.cloud,
       journal: process.journal,
       host: process.host,
@@ -154,188 +199,138 @@ export class Simulation {
         clusterId: "c1",
         primaryMac: primary?.mac ?? "",
         securityGroupIds: [securityGroupId],
+        adopt: { tags: ADOPT_TAGS },
       },
       limits: this.limits,
       chance: () => this.#keeperChance.next(),
-      token: () => `token-${++this.#tokens}`,
+      token: () => `token-${++this.#tokenCount}`,
       onNews: (news) => this.#hear(process, news),
     });
-    keeper.start(new AbortController().signal).catch(() => {});
-    return keeper;
+  }
+
+  /** The kernel has a card's link only while the card is attached. */
+  #plugged(): PoolHost {
+    const { host } = this;
+    const { enis } = this.cloud.model;
+    return {
+      prepare: (eni) => {
+        if (enis.get(eni.id)?.state === "InUse") return host.prepare(eni);
+        return Promise.reject(new Error(`no link has the MAC ${eni.mac}`));
+      },
+      retire: (eni) => host.retire(eni),
+      speaksFor: (ip) => host.speaksFor(ip),
+    };
+  }
+
+  #emptyJournal(): Journal {
+    return openJournal(":memory:", { instanceId: this.stand.instanceId });
+  }
+
+  #watched(): Journal {
+    return {
+      load: () => this.#journal.load(),
+      commit: (change) => {
+        this.#journal.commit(change);
+        const { enis } = this.ledger;
+        for (const line of changeLines(change, (key) => enis.get(key))) {
+          this.trace.add("journal", () => line);
+        }
+        this.#guarded(() => this.ledger.apply(change, this.clock.nowMs()));
+      },
+      close(): void {},
+      [Symbol.dispose](): void {},
+    };
+  }
+
+  #guarded(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (!(error instanceof Violation)) throw error;
+      this.fail(error);
+    }
+  }
+
+  #traced(cloud: Cloud): Cloud {
+    let count = 0;
+    return new Proxy(cloud, {
+      get: (target, name): unknown => {
+        const method = Reflect.get(target, name) as (
+          ...args: unknown[]
+        ) => Promise<unknown>;
+        return async (...args: unknown[]) => {
+          const call = `#${++count} ${String(name)}`;
+          const { trace } = this;
+          const number = count;
+          trace.add(
+            "call",
+            () => `#${number} ${callLine(String(name), args)}`,
+          );
+          try {
+            const answer = await method.apply(target, args);
+            trace.add("answer", () => `${call}: ${answerLine(answer)}`);
+            return answer;
+          } catch (error) {
+            trace.add("answer", () => `${call}: ${errorLine(error)}`);
+            throw error;
+          }
+        };
+      },
+    });
+  }
+
+  #before(call: FaultyCall) {
+    this.callCount++;
+    this.#guarded(() => this.tokens.check(call));
+    const { cloud, chance, script } = this;
+    const fault = cloud.faults.take(call) ??
+      faultBy(call, this.weather, { chance, without: script.without });
+    if (fault !== undefined) {
+      this.trace.add("fault", () => `${call.action}: ${valueLine(fault)}`);
+    }
+    return fault;
   }
 
   #hear(process: Process, news: PoolNews): void {
     if (process.isDead) return;
-    this.note(brief(news));
-    if (news.kind === "broken") this.broken = news.error;
-  }
-
-  #fault(action: string): Fault | undefined {
-    if (!this.chance.oneIn(this.faultRarity)) {
-      this.note(`  ${action}`);
-      return undefined;
-    }
-    const kind = this.chance.pick(FAULT_KINDS) ?? "lost";
-    this.note(`  ${action}: ${kind}`);
-    const done = this.chance.oneIn(2);
-    switch (kind) {
-      case "lost":
-        return { kind };
-      case "hang":
-      case "garbage":
-        return { kind, done };
-      case "slow":
-        // Half of them are done after the caller's deadline of 20 s.
-        return { kind, ms: this.chance.int(5_000, 35_000) };
-      default:
-        return { kind: "refuse", code: kind };
-    }
+    this.trace.add("news", () => newsLine(news));
+    if (news.kind !== "broken") return;
+    const { message } = news.error;
+    this.fail(new Violation("broken", message, { cause: news.error }));
   }
 }
 
-/** What a call may meet. */
-const FAULT_KINDS = [
-  "lost",
-  "lost",
-  "hang",
-  "garbage",
-  "slow",
-  "slow",
-  "slow",
-  "slow",
-  "Throttling.User",
-  "InternalError",
-  "ServiceUnavailable",
-  "Forbidden.RAM",
-  "Operation.Conflict",
-  "InvalidVSwitchId.IpNotEnough",
-] as const;
+/** APIs that an account is bounded on. */
+const BOUNDED = [
+  "AssignPrivateIpAddresses",
+  "AttachNetworkInterface",
+  "CreateNetworkInterface",
+  "DeleteNetworkInterface",
+  "DetachNetworkInterface",
+  "UnassignPrivateIpAddresses",
+];
 
-function rarityBy(chance: Chance): number {
-  return chance.pick([Infinity, 20, 5, 3, 2]) ?? 5;
+function throttled(count: number): Record<string, number> {
+  if (count === 0) return {};
+  return Object.fromEntries([
+    ...BOUNDED.map((action) => [action, count]),
+    // Looking is needed by all of them.
+    ["DescribeNetworkInterfaces", count * 4],
+  ]);
 }
 
-function limitsBy(chance: Chance, stand: Stand): PoolLimits {
-  const maxIdle = chance.int(0, 6);
-  const both = [
-    { id: stand.smallVSwitchId, cidr: "10.0.2.0/29" },
-    { id: stand.vSwitchId, cidr: "10.0.1.0/24" },
-  ];
-  return poolLimits({
-    // The type allows 3 cards; now and then the pool believes more.
-    instance: {
-      eniCount: chance.oneIn(4) ? 5 : 3,
-      ipv4PerEniCount: chance.oneIn(4) ? 1 : 6,
-    },
-    vSwitches: chance.oneIn(3) ? both.slice(1) : both,
-    maxIdle,
-    minIdle: chance.int(0, maxIdle),
-  });
+function answerLine(answer: unknown): string {
+  if (answer === undefined) return "done";
+  const enis = Array.isArray(answer) ? answer : [answer];
+  if (enis.length === 0) return "nothing";
+  return enis.map((one) =>
+    typeof one === "object" && "status" in one
+      ? `${one.id} ${one.status} ${one.ips.join(" ")}`
+      : valueLine(one)
+  ).join("; ");
 }
 
-function brief(news: PoolNews): string {
-  switch (news.kind) {
-    case "callFailed":
-      return `callFailed ${news.problem.call} ${news.problem.kind}: ${news.nextStep}`;
-    case "claimWaiting":
-    case "claimRefused":
-      return `${news.kind} ${news.ownerKey}: ${news.reason.kind}`;
-    case "broken":
-      return `broken: ${news.error.message}`;
-    default:
-      return JSON.stringify(news);
-  }
-}
-
-/**
- * Lives a life.
- *
- * @param options Which.
- * @returns What came of it.
- * @throws {Error} When something doesn't hold; says the seed and what was
- * last.
- */
-export async function simulate(
-  options: SimulationOptions,
-): Promise<SimulationResult> {
-  const life = new Simulation(options.seed);
-  let stepCount = 0;
-  try {
-    for (; stepCount < options.stepCount; stepCount++) {
-      await happen(life);
-      checkAlways(life);
-    }
-    await calmDown(life);
-    await checkSettled(life);
-    const { callCount, killCount, trace } = life;
-    return { leaseCount: life.pods.leaseCount, callCount, killCount, trace };
-  } catch (cause) {
-    throw new Error(
-      `seed ${options.seed} step ${stepCount}: ${(cause as Error).message}\n${
-        life.trace.slice(-60).join("\n")
-      }`,
-      { cause },
-    );
-  } finally {
-    await life.close();
-  }
-}
-
-/** One thing happens. */
-async function happen(life: Simulation): Promise<void> {
-  const { chance, clock, pods } = life;
-  const die = chance.int(1, 100);
-  if (life.process.isDead) {
-    if (chance.oneIn(2)) life.begin();
-    await elapse(life, chance.int(0, 20_000));
-  } else if (die <= 20) {
-    for (let count = chance.int(1, 6); count > 0; count--) pods.come();
-  } else if (die <= 45) {
-    for (let count = chance.int(1, 4); count > 0; count--) pods.go();
-  } else if (die <= 48) {
-    pods.giveUp();
-  } else if (die <= 50) {
-    pods.ask();
-  } else if (die <= 53) {
-    life.process.fuse = chance.int(0, 30);
-    life.note(`it will die at boundary ${life.process.fuse}`);
-  } else if (die === 54) {
-    life.note("it is killed");
-    life.process.kill();
-  } else if (die === 55) {
-    life.note("it is stopped");
-    const { keeper, process } = life;
-    const stopped = keeper.stop();
-    while (await clock.step(clock.nowMs()));
-    await stopped;
-    process.kill();
-  } else if (die === 56) {
-    life.process.isDiskFull = !life.process.isDiskFull;
-  } else if (die <= 58) {
-    life.faultRarity = rarityBy(chance);
-    life.note(`one call in ${life.faultRarity} goes wrong`);
-  } else {
-    const longest = chance.pick([10, 1_000, 10_000, 90_000]) ?? 10;
-    await elapse(life, chance.int(0, longest));
-  }
-  await elapse(life, 0);
-  if (life.process.isDead && life.pods.isServed) {
-    life.killCount++;
-    life.pods.bereave();
-  }
-}
-
-async function elapse(life: Simulation, ms: number): Promise<void> {
-  const endMs = life.clock.nowMs() + ms;
-  while (await life.clock.step(endMs)) checkAlways(life);
-}
-
-/** Nothing goes wrong any more, and all that is under way comes to its end. */
-async function calmDown(life: Simulation): Promise<void> {
-  life.note("calm");
-  life.faultRarity = Infinity;
-  life.process.isDiskFull = false;
-  life.process.fuse = Infinity;
-  if (life.process.isDead) life.begin();
-  await elapse(life, 45 * 60_000);
+function errorLine(error: unknown): string {
+  const { code, name, message } = error as Error & { readonly code?: unknown };
+  return typeof code === "string" ? code : `${name}, ${message}`;
 }

@@ -1,0 +1,211 @@
+/**
+ * How the things of a script happen to a life.
+ *
+ * @module
+ */
+import { Refusal } from "../../tests/emulators/alibaba/refusal.ts";
+import type { EniRecord } from "../../tests/emulators/alibaba/model.ts";
+import { checkAlways } from "./invariants.ts";
+import { type Act, type Deed, inWords, type Op, troubleOf } from "./ops.ts";
+import type { Simulation } from "./simulation.ts";
+
+/**
+ * Lets one thing happen, and all that follows from it at once.
+ *
+ * @param life To whom.
+ * @param op What.
+ * @throws {Violation} When something doesn't hold.
+ */
+export async function happen(life: Simulation, op: Op): Promise<void> {
+  const trouble = troubleOf(op);
+  if (trouble !== undefined && life.script.without.includes(trouble)) return;
+  life.enter(op);
+  life.trace.add("step", () => `${op.id}: ${inWords(op)}`);
+  await revive(life);
+  await perform(life, op);
+  await elapse(life, 0);
+}
+
+/**
+ * Lets time pass.
+ *
+ * @param life In which life.
+ * @param ms How much.
+ * @throws {Violation} When something doesn't hold.
+ */
+export async function elapse(life: Simulation, ms: number): Promise<void> {
+  const endMs = life.clock.nowMs() + ms;
+  do {
+    bury(life);
+    checkAlways(life);
+  } while (await life.clock.step(endMs));
+  bury(life);
+  checkAlways(life);
+}
+
+/**
+ * Begins another process, if the last one is dead.
+ *
+ * @param life In which life.
+ */
+export async function revive(life: Simulation): Promise<void> {
+  if (!life.process.isDead) return;
+  const { downMs } = life;
+  life.downMs = 0;
+  await elapse(life, downMs);
+  life.reopen();
+}
+
+/** Pods learn of a death. */
+function bury(life: Simulation): void {
+  if (!life.process.isDead || !life.pods.isServed) return;
+  life.trace.add("process", () => "dies");
+  life.killCount++;
+  life.pods.bereave();
+}
+
+async function perform(life: Simulation, act: Act): Promise<void> {
+  const { pods, cloud, process, stand } = life;
+  switch (act.do) {
+    case "come":
+      for (let i = 0; i < act.count; i++) pods.come();
+      return;
+    case "go":
+      for (let i = 0; i < act.count; i++) pods.go();
+      return;
+    case "ask":
+      return pods.ask();
+    case "give up":
+      return pods.giveUp();
+    case "wait":
+      return await elapse(life, act.ms);
+    case "die":
+      life.downMs = act.downMs;
+      process.fuse = act.after;
+      return;
+    case "kill":
+      life.downMs = act.downMs;
+      return process.kill();
+    case "stop":
+      life.downMs = act.downMs;
+      return await stop(life);
+    case "drain":
+      return await drain(life, act);
+    case "disk":
+      process.isDiskFull = act.isFull;
+      return;
+    case "weather":
+      life.weather = act.weather;
+      return;
+    case "spoil": {
+      const { action, times } = act;
+      return cloud.faults.add(act.fault, { action, times });
+    }
+    case "drift":
+      return await drift(life, act.deed);
+    case "occupy": {
+      const { vSwitchId, smallVSwitchId } = stand;
+      const id = act.vSwitch === "near" ? vSwitchId : smallVSwitchId;
+      cloud.stranger.occupy(id, act.leftCount);
+      return;
+    }
+    case "vacate":
+      cloud.stranger.vacate(stand.vSwitchId);
+      return cloud.stranger.vacate(stand.smallVSwitchId);
+    case "lose journal":
+      life.downMs = act.downMs;
+      process.kill();
+      bury(life);
+      return life.loseJournal();
+  }
+}
+
+async function stop(life: Simulation): Promise<void> {
+  const { keeper, process, clock } = life;
+  if (process.isDead) return;
+  life.pods.isServed = true;
+  const stopped = keeper.stop();
+  while (await clock.step(clock.nowMs()));
+  // A process that dies while it stops never says that it has.
+  if (!process.isDead) await stopped;
+  process.kill();
+}
+
+async function drain(
+  life: Simulation,
+  { ms, downMs }: { ms: number; downMs: number },
+): Promise<void> {
+  const end = new AbortController();
+  life.keeper.drain(end.signal).catch(() => {});
+  await elapse(life, ms);
+  end.abort();
+  life.ledger.forgive();
+  life.downMs = downMs;
+  await stop(life);
+}
+
+/** What is on its way can't be changed; then nothing happens. */
+async function drift(life: Simulation, deed: Deed): Promise<void> {
+  try {
+    const what = await drifted(life, deed);
+    life.trace.add("other", () => what);
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    life.trace.add("other", () => `${deed} is refused: ${error.code}`);
+  }
+}
+
+async function drifted(life: Simulation, deed: Deed): Promise<string> {
+  const { cloud, stand } = life;
+  const { stranger } = cloud;
+  if (deed === "plug") {
+    const { vSwitchId, instanceId } = stand;
+    const { id } = await stranger.createEni({ vSwitchId, instanceId });
+    life.foreign.set(id, { isAdopted: false });
+    return `${id} is plugged in`;
+  }
+  if (deed === "unplug") {
+    const id = life.chance.pick([...life.foreign.keys()]);
+    if (id === undefined) return "there is nothing to unplug";
+    await stranger.deleteEni(id);
+    life.foreign.delete(id);
+    gone(life, id);
+    return `${id} is unplugged`;
+  }
+  const eni = life.chance.pick(cards(life));
+  if (eni === undefined) return "there is no card";
+  switch (deed) {
+    case "detach":
+      await stranger.detachEni(eni.id);
+      gone(life, eni.id);
+      return `${eni.id} is detached`;
+    case "delete":
+      await stranger.deleteEni(eni.id);
+      gone(life, eni.id);
+      return `${eni.id} is deleted`;
+    case "assign":
+      // A card that holds more than the type allows could never come back.
+      if (eni.state !== "InUse") return `${eni.id} isn't attached`;
+      return `${eni.id} gets ${await stranger.assignIps(eni.id, 1)}`;
+    case "unassign": {
+      const ip = life.chance.pick(eni.ips.slice(1));
+      if (ip === undefined) return `${eni.id} has nothing to lose`;
+      await stranger.unassignIps(eni.id, [ip]);
+      life.drifted.add(eni.id);
+      return `${eni.id} loses ${ip}`;
+    }
+  }
+}
+
+/** Its link is out of the kernel, and with it what was set up. */
+function gone(life: Simulation, eniId: string): void {
+  life.drifted.add(eniId);
+  life.host.prepared.delete(eniId);
+}
+
+/** Cards that the pool has; others' are others' business. */
+function cards(life: Simulation): EniRecord[] {
+  return [...life.cloud.model.enis.values()].filter(({ id, type }) =>
+    type !== "Primary" && !life.foreign.has(id)
+  );
+}

@@ -1,0 +1,212 @@
+/**
+ * What happens to a simulated node, one thing after another: plain data,
+ * drawn from a seed or written down.
+ *
+ * Each thing is drawn from the seed and its own place, and so are the choices
+ * that are made while it happens. So one can be left out and the others stay
+ * as they are, as far as that can be.
+ *
+ * @module
+ */
+import type { Fault } from "../../tests/emulators/alibaba/faults.ts";
+import { Chance, mix } from "./chance.ts";
+import {
+  type Trouble,
+  type Weather,
+  weatherBy,
+  type World,
+  worldBy,
+} from "./world.ts";
+
+/** What somebody else may do to the cloud. */
+export type Deed =
+  | "detach"
+  | "delete"
+  | "unassign"
+  | "assign"
+  | "plug"
+  | "unplug";
+
+/** Something that happens. */
+export type Act =
+  /** New pods ask. */
+  | { readonly do: "come"; readonly count: number }
+  /** Pods go. */
+  | { readonly do: "go"; readonly count: number }
+  /** A pod that asked before asks again. */
+  | { readonly do: "ask" }
+  /** A pod doesn't wait any longer. */
+  | { readonly do: "give up" }
+  /** Time passes. */
+  | { readonly do: "wait"; readonly ms: number }
+  /** The process dies at a boundary: so many it may still pass. */
+  | { readonly do: "die"; readonly after: number; readonly downMs: number }
+  /** The process is killed. */
+  | { readonly do: "kill"; readonly downMs: number }
+  /** The process is stopped in order. */
+  | { readonly do: "stop"; readonly downMs: number }
+  /** The pool is emptied for a while, then its process is stopped. */
+  | { readonly do: "drain"; readonly ms: number; readonly downMs: number }
+  /** The disk fills up, or has room again. */
+  | { readonly do: "disk"; readonly isFull: boolean }
+  /** Calls fare otherwise from now on. */
+  | { readonly do: "weather"; readonly weather: Weather }
+  /** The next calls of an API go wrong. */
+  | {
+    readonly do: "spoil";
+    readonly action: string;
+    readonly fault: Fault;
+    readonly times: number;
+  }
+  /** Somebody else changes a card of this node. */
+  | { readonly do: "drift"; readonly deed: Deed }
+  /** Somebody else takes addresses of a vSwitch, until so many are left. */
+  | {
+    readonly do: "occupy";
+    readonly vSwitch: "near" | "small";
+    readonly leftCount: number;
+  }
+  /** … and gives them back. */
+  | { readonly do: "vacate" }
+  /** The process is killed, and its journal is lost. */
+  | { readonly do: "lose journal"; readonly downMs: number };
+
+/** Something that happens, and its place in the life as it was drawn. */
+export type Op = Act & { readonly id: number };
+
+/** A whole life, as data: the same one lives the same. */
+export interface Script {
+  /** What the choices follow from. */
+  readonly seed: number;
+  /** Where. */
+  readonly world: World;
+  /** What happens. */
+  readonly ops: readonly Op[];
+  /** Kinds of trouble that don't happen after all. */
+  readonly without: readonly Trouble[];
+}
+
+/**
+ * Draws a life.
+ *
+ * @param seed From which everything follows.
+ * @param stepCount How many things happen.
+ * @returns The life.
+ */
+export function scriptBy(seed: number, stepCount: number): Script {
+  const world = worldBy(new Chance(mix(seed, 0)));
+  const ops = Array.from({ length: stepCount }, (_, id): Op => ({
+    id,
+    ...actBy(new Chance(mix(seed, 1, id))),
+  }));
+  return { seed, world, ops, without: [] };
+}
+
+/**
+ * Tells which trouble something is.
+ *
+ * @param act What happens.
+ * @returns The trouble; undefined for what happens on a good day.
+ */
+export function troubleOf(act: Act): Trouble | undefined {
+  switch (act.do) {
+    case "die":
+    case "kill":
+      return "kill";
+    case "stop":
+    case "drain":
+      return "stop";
+    case "disk":
+      return act.isFull ? "disk" : undefined;
+    case "drift":
+      return "drift";
+    case "occupy":
+      return "occupied";
+    default:
+      return undefined;
+  }
+}
+
+/**
+ * Tells what happens in a few words.
+ *
+ * @param act What.
+ * @returns Such as `come, count 3`.
+ */
+export function inWords(act: Act & { readonly id?: number }): string {
+  const { do: verb, id: _, ...more } = act;
+  const parts = Object.entries(more).map(([name, value]) =>
+    `${name} ${typeof value === "object" ? JSON.stringify(value) : value}`
+  );
+  return [verb, ...parts].join(", ");
+}
+
+/** What happens how often; the numbers are shares of their sum. */
+const SHARES: readonly (readonly [Act["do"], number])[] = [
+  ["wait", 340],
+  ["go", 200],
+  ["come", 180],
+  ["weather", 60],
+  ["die", 60],
+  ["drift", 40],
+  ["give up", 30],
+  ["ask", 20],
+  ["kill", 20],
+  ["occupy", 15],
+  ["disk", 20],
+  ["vacate", 10],
+  ["stop", 10],
+  ["drain", 4],
+];
+
+const SUM = SHARES.reduce((sum, [, share]) => sum + share, 0);
+
+const DEEDS: readonly Deed[] = [
+  "detach",
+  "delete",
+  "unassign",
+  "unassign",
+  "assign",
+  "plug",
+  "unplug",
+];
+
+function actBy(chance: Chance): Act {
+  let left = chance.int(1, SUM);
+  const found = SHARES.find(([, share]) => (left -= share) <= 0);
+  const verb = found?.[0] ?? "wait";
+  const downMs = chance.pick([0, 100, 5_000, 40_000]) ?? 0;
+  switch (verb) {
+    case "come":
+      return { do: verb, count: chance.int(1, 6) };
+    case "go":
+      return { do: verb, count: chance.int(1, 4) };
+    case "die":
+      return { do: verb, after: chance.int(0, 40), downMs };
+    case "kill":
+    case "stop":
+      return { do: verb, downMs };
+    case "drain":
+      return { do: verb, ms: chance.int(0, 60_000), downMs };
+    case "disk":
+      return { do: verb, isFull: chance.oneIn(2) };
+    case "weather":
+      return { do: verb, weather: weatherBy(chance) };
+    case "drift":
+      return { do: verb, deed: chance.pick(DEEDS) ?? "detach" };
+    case "occupy":
+      return {
+        do: verb,
+        vSwitch: chance.oneIn(2) ? "near" : "small",
+        leftCount: chance.int(0, 4),
+      };
+    case "ask":
+    case "give up":
+    case "vacate":
+      return { do: verb };
+    default: {
+      const longest = chance.pick([10, 1_000, 10_000, 90_000]) ?? 10;
+      return { do: "wait", ms: chance.int(0, longest) };
+    }
+  }
+}

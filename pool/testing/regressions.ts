@@ -1,0 +1,63 @@
+/**
+ * Lives that broke a promise once: as small as they could be made, each with
+ * what it found. They are kept whole, as what a seed draws changes with time.
+ *
+ * @module
+ */
+import type { Script } from "./ops.ts";
+import { PLAIN } from "./world.ts";
+
+/** A life that broke a promise. */
+export interface Regression {
+  /** What was wrong. */
+  readonly reason: string;
+  /** The life. */
+  readonly script: Script;
+}
+
+/** The lives; they are lived again in each run of the tests. */
+export const REGRESSIONS: readonly Regression[] = [
+  {
+    reason: "a card whose place was taken asked for it without a pause",
+    script: {
+      seed: 503,
+      world: {
+        ...PLAIN,
+        minIdle: 1,
+        foreign: [{ secondaryCount: 0, isAdopted: false }],
+      },
+      ops: [
+        { id: 0, do: "come", count: 1 },
+        { id: 1, do: "wait", ms: 20_000 },
+        { id: 2, do: "drift", deed: "detach" },
+        { id: 3, do: "drift", deed: "plug" },
+      ],
+      without: [],
+    },
+  },
+  {
+    reason: "a card that was deleted was described every 10 s for ever",
+    script: {
+      seed: 1503,
+      world: {
+        ...PLAIN,
+        replyMs: 143,
+        attachMs: 543,
+        eniCount: 5,
+        vSwitches: ["small", "near"],
+        maxIdle: 6,
+        minIdle: 2,
+        wish: { minEniCount: 1, vSwitchPolicy: "most" },
+      },
+      ops: [
+        { id: 44, do: "wait", ms: 8_884 },
+        { id: 72, do: "drift", deed: "detach" },
+        { id: 96, do: "die", after: 1, downMs: 100 },
+        { id: 97, do: "come", count: 5 },
+        { id: 98, do: "wait", ms: 404 },
+        { id: 99, do: "drift", deed: "delete" },
+      ],
+      without: [],
+    },
+  },
+];

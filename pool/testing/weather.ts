@@ -1,0 +1,95 @@
+/**
+ * What goes wrong with a call, by the weather.
+ *
+ * @module
+ */
+import type {
+  Fault,
+  FaultyCall,
+} from "../../tests/emulators/alibaba/faults.ts";
+import type { Chance } from "./chance.ts";
+import type { CallTrouble, Trouble, Weather } from "./world.ts";
+
+/**
+ * A request takes effect so late at most, in milliseconds; the pool's proofs
+ * wait as long. Longer than a call's deadline, so that it may come after.
+ */
+const LATEST_MS = 30_000;
+
+/**
+ * Draws the fault of a call.
+ *
+ * @param call The call.
+ * @param weather How calls fare.
+ * @param options Draws; kinds of trouble that don't happen.
+ * @returns The fault, if it meets one.
+ */
+export function faultBy(
+  call: FaultyCall,
+  weather: Weather,
+  options: { chance: Chance; without: readonly Trouble[] },
+): Fault | undefined {
+  const { chance, without } = options;
+  const { rarity, kinds } = weather;
+  if (rarity === 0) return undefined;
+  // Always as many draws, so that one kind less leaves the others' as they are.
+  const isStruck = chance.oneIn(rarity);
+  const kind = chance.pick(kinds);
+  const [done, ms] = [chance.oneIn(2), chance.int(5_000, LATEST_MS - 500)];
+  const isOff = !isStruck || kind === undefined || without.includes(kind);
+  return isOff ? undefined : faultOf(kind, call.action, { done, ms });
+}
+
+function faultOf(
+  kind: CallTrouble,
+  action: string,
+  { done, ms }: { done: boolean; ms: number },
+): Fault | undefined {
+  const isLook = action.startsWith("Describe");
+  const takes = /^(Create|Assign)/.test(action);
+  switch (kind) {
+    case "lost":
+      return { kind };
+    case "hang":
+    case "garbage":
+      return { kind, done };
+    case "slow":
+      return { kind, ms };
+    case "slow-attach":
+      return action === "AttachNetworkInterface"
+        ? { kind: "slow attach", ms: ms * 10 }
+        : undefined;
+    case "throttle":
+      return { kind };
+    case "error":
+      return {
+        kind: "refuse",
+        code: done ? "InternalError" : "ServiceUnavailable",
+      };
+    case "denied":
+      return { kind: "refuse", code: "Forbidden.RAM" };
+    case "conflict":
+      return isLook
+        ? undefined
+        : { kind: "refuse", code: "Operation.Conflict" };
+    case "dry":
+      return takes
+        ? { kind: "refuse", code: "InvalidVSwitchId.IpNotEnough" }
+        : undefined;
+    case "quota":
+      return quotaOf(action);
+  }
+}
+
+function quotaOf(action: string): Fault | undefined {
+  switch (action) {
+    case "CreateNetworkInterface":
+      return { kind: "refuse", code: "MaxEniCountExceeded" };
+    case "AttachNetworkInterface":
+      return { kind: "refuse", code: "EniPerInstanceLimitExceeded" };
+    case "AssignPrivateIpAddresses":
+      return { kind: "refuse", code: "InvalidOperation.Ipv4CountExceeded" };
+    default:
+      return undefined;
+  }
+}

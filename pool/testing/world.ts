@@ -1,0 +1,205 @@
+/**
+ * Where a simulated node lives: plain data, drawn from a seed or written down.
+ *
+ * @module
+ */
+import type { Stand } from "../../tests/emulators/alibaba/stand.ts";
+import { type LimitsWish, type PoolLimits, poolLimits } from "../limits.ts";
+import type { Chance } from "./chance.ts";
+
+/** What can go wrong with a call. */
+export const CALL_TROUBLES = [
+  "conflict",
+  "denied",
+  "dry",
+  "error",
+  "garbage",
+  "hang",
+  "lost",
+  "quota",
+  "slow",
+  "slow-attach",
+  "throttle",
+] as const;
+
+/** What else can go wrong. */
+export const OTHER_TROUBLES = [
+  "disk",
+  "drift",
+  "kill",
+  "occupied",
+  "stop",
+] as const;
+
+/** Something that can go wrong with a call. */
+export type CallTrouble = typeof CALL_TROUBLES[number];
+
+/** Something that can go wrong. */
+export type Trouble = CallTrouble | typeof OTHER_TROUBLES[number];
+
+/** How calls fare. */
+export interface Weather {
+  /** One call in so many goes wrong; 0 for none. */
+  readonly rarity: number;
+  /** What goes wrong; a kind that doesn't fit a call spares it. */
+  readonly kinds: readonly CallTrouble[];
+}
+
+/** Calls fare well. */
+export const FAIR: Weather = { rarity: 0, kinds: [] };
+
+/** A card that somebody else has attached to the node before. */
+export interface ForeignCard {
+  /** Its addresses beside the primary one. */
+  readonly secondaryCount: number;
+  /** Whether the operator lets the pool use it. */
+  readonly isAdopted: boolean;
+}
+
+/** A region, a node in it, and what its operator wants. */
+export interface World {
+  /** How long every call takes, in milliseconds; so too the others. */
+  readonly replyMs: number;
+  /** How long a card is being attached. */
+  readonly attachMs: number;
+  /** How long a card is being detached. */
+  readonly detachMs: number;
+  /** How long a card is being deleted. */
+  readonly deleteMs: number;
+  /** Calls a minute of each API; 0 for the service's own bounds. */
+  readonly callsPerMinute: number;
+  /** How many secondary cards the account may have; 0 for any number. */
+  readonly eniQuota: number;
+  /** How many cards the pool believes to be allowed; the type allows 3. */
+  readonly eniCount: number;
+  /** How many addresses the pool puts on a card; the type allows 6. */
+  readonly addressesPerEni: number;
+  /** Where new cards may be made; `small` has 4 addresses. */
+  readonly vSwitches: readonly ("near" | "small")[];
+  /** Fewer idle addresses are refilled. */
+  readonly minIdle: number;
+  /** More idle addresses are given back. */
+  readonly maxIdle: number;
+  /** What else the operator wants. */
+  readonly wish: Partial<LimitsWish>;
+  /** Others' cards on the node. */
+  readonly foreign: readonly ForeignCard[];
+  /** How calls fare at first. */
+  readonly weather: Weather;
+}
+
+/** The operator's mark on cards that the pool may use. */
+export const ADOPT_TAGS: Readonly<Record<string, string>> = { use: "pods" };
+
+/** A world in which nothing is special. */
+export const PLAIN: World = {
+  replyMs: 100,
+  attachMs: 2_000,
+  detachMs: 2_000,
+  deleteMs: 500,
+  callsPerMinute: 0,
+  eniQuota: 0,
+  eniCount: 3,
+  addressesPerEni: 6,
+  vSwitches: ["near"],
+  minIdle: 0,
+  maxIdle: 5,
+  wish: {},
+  foreign: [],
+  weather: FAIR,
+};
+
+/**
+ * Draws a world.
+ *
+ * @param chance Draws.
+ * @returns The world.
+ */
+export function worldBy(chance: Chance): World {
+  const maxIdle = chance.int(0, 6);
+  const foreign = chance.oneIn(8)
+    ? [{ secondaryCount: chance.int(0, 3), isAdopted: chance.oneIn(2) }]
+    : [];
+  return {
+    replyMs: chance.int(0, 300),
+    attachMs: chance.int(0, 5_000),
+    detachMs: chance.int(0, 5_000),
+    deleteMs: chance.int(0, 2_000),
+    callsPerMinute: chance.oneIn(8) ? chance.int(6, 30) : 0,
+    eniQuota: chance.oneIn(10) ? 1 : 0,
+    // Now and then the pool believes that there is room for more.
+    eniCount: chance.oneIn(4) ? 5 : 3,
+    addressesPerEni: chance.oneIn(4) ? 1 : 6,
+    vSwitches: chance.oneIn(3) ? ["near"] : ["small", "near"],
+    maxIdle,
+    minIdle: chance.int(0, maxIdle),
+    wish: wishBy(chance, foreign.some(({ isAdopted }) => isAdopted)),
+    foreign,
+    weather: weatherBy(chance),
+  };
+}
+
+/**
+ * Draws how calls fare: a few kinds of trouble at a time, since two that come
+ * together often find more than all of them now and then.
+ *
+ * @param chance Draws.
+ * @returns The weather.
+ */
+export function weatherBy(chance: Chance): Weather {
+  const rarity = chance.pick([0, 20, 8, 5, 3, 2]) ?? 0;
+  if (rarity === 0) return FAIR;
+  const kinds = new Set<CallTrouble>();
+  for (let count = chance.int(1, 5); count > 0; count--) {
+    kinds.add(chance.pick(CALL_TROUBLES) ?? "lost");
+  }
+  return { rarity, kinds: [...kinds].sort() };
+}
+
+/**
+ * Works out the pool's bounds in a world.
+ *
+ * @param world The world.
+ * @param stand Its region.
+ * @returns The bounds.
+ */
+export function limitsIn(world: World, stand: Stand): PoolLimits {
+  return poolLimits({
+    instance: {
+      eniCount: world.eniCount,
+      ipv4PerEniCount: world.addressesPerEni,
+    },
+    vSwitches: world.vSwitches.map((name) =>
+      name === "small"
+        ? { id: stand.smallVSwitchId, cidr: "10.0.2.0/29" }
+        : { id: stand.vSwitchId, cidr: "10.0.1.0/24" }
+    ),
+    minIdle: world.minIdle,
+    maxIdle: world.maxIdle,
+    ...world.wish,
+  });
+}
+
+function wishBy(chance: Chance, mayUnplug: boolean): Partial<LimitsWish> {
+  return {
+    ...(mayUnplug && chance.oneIn(2) ? { hotPlug: false } : {}),
+    ...(chance.oneIn(6) ? { minEniCount: chance.int(1, 2) } : {}),
+    ...(chance.oneIn(8) ? { warmUpCount: chance.int(1, 8) } : {}),
+    ...(chance.oneIn(4) ? { eniPolicy: "least_ips" as const } : {}),
+    ...(chance.oneIn(4)
+      ? {
+        vSwitchPolicy: chance.pick(["random", "most"] as const) ?? "random",
+      }
+      : {}),
+    ...(chance.oneIn(6)
+      ? {
+        idleReclaim: {
+          afterMs: chance.int(10, 120) * 1_000,
+          intervalMs: chance.int(10, 60) * 1_000,
+          batchCount: chance.int(1, 4),
+          jitter: 0.2,
+        },
+      }
+      : {}),
+  };
+}
