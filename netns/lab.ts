@@ -270,7 +270,7 @@ export interface NeedyTest {
   /** The test's sentence. */
   readonly name: string;
   /** The test. */
-  readonly fn: () => void | Promise<void>;
+  readonly fn: (t: Deno.TestContext) => void | Promise<void>;
 }
 
 /**

@@ -23,6 +23,7 @@ const ROOT: string = new URL("../", import.meta.url).pathname;
  */
 const ALONE = [
   "netns",
+  "tests/bandwidth",
   "tests/daemon",
   "tests/fabric",
   "tests/install",
