@@ -8,6 +8,7 @@
 import type { Mac } from "./attachment.ts";
 import type { KernelEvent } from "./event.ts";
 import type { Ip } from "./ip.ts";
+import { type KernelHost, WorkerHost } from "./kernel_host.ts";
 import type { LinkSeen } from "./link_object.ts";
 import type { Speaker } from "./speaker.ts";
 import type { Difference, Plan } from "./step.ts";
@@ -34,6 +35,8 @@ export class KernelError extends Error {
 
 /** The rtnetlink of one node. */
 export interface Kernel extends AsyncDisposable {
+  /** Its settings and packet filters. */
+  readonly host: KernelHost;
   /**
    * Makes a plan true, or leaves everything as it was. Waits for a dying link
    * of the same name first.
@@ -250,10 +253,12 @@ class KernelThread {
 }
 
 class WorkerKernel implements Kernel {
+  readonly host: KernelHost;
   readonly #thread: KernelThread;
   #closing: Promise<void> | undefined;
 
   constructor(thread: KernelThread) {
+    this.host = new WorkerHost(thread);
     this.#thread = thread;
   }
 

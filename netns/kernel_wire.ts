@@ -10,9 +10,16 @@ import type { KernelEvent } from "./event.ts";
 import type { Ip } from "./ip.ts";
 import type { LinkSeen } from "./link_object.ts";
 import { NamespaceError } from "./namespace.ts";
+import {
+  type LegacyTables,
+  type NftCommand,
+  NftError,
+  type NftObject,
+} from "./nft.ts";
 import { TakenError } from "./places.ts";
 import type { Speaker } from "./speaker.ts";
 import type { Difference, Plan } from "./step.ts";
+import type { Sysctl } from "./sysctl.ts";
 import type { SettingChange } from "./work.ts";
 
 /** A route of table main that leads to one address. */
@@ -50,6 +57,17 @@ export interface Verbs {
   readonly hostRoutes: { in: undefined; out: readonly HostRoute[] };
   /** Looks at a pod's namespace. */
   readonly checkNamespace: { in: string; out: { readonly inode: bigint } };
+  /** Carries out commands of nftables on the node. */
+  readonly nft: { in: readonly NftCommand[]; out: readonly NftObject[] };
+  /** Names the tables of the older packet filter. */
+  readonly legacyTables: { in: undefined; out: LegacyTables };
+  /** Reads settings of the node. */
+  readonly readSettings: {
+    in: readonly string[];
+    out: ReadonlyMap<string, string>;
+  };
+  /** Writes settings of the node. */
+  readonly writeSettings: { in: readonly Sysctl[]; out: void };
   /** Ends; the last request. */
   readonly close: { in: undefined; out: void };
 }
@@ -65,6 +83,21 @@ export type Request = {
     readonly argument: Verbs[V]["in"];
   };
 }[Verb];
+
+/** Whom requests are asked of. */
+export interface Asks {
+  /**
+   * Asks, and waits for the answer.
+   *
+   * @typeParam V The request's name.
+   * @param verb The request.
+   * @param argument What it takes.
+   * @returns What it gives.
+   */
+  ask<V extends Verb>(verb: V, argument: Verbs[V]["in"]): Promise<
+    Verbs[V]["out"]
+  >;
+}
 
 /** An answer, or events, to the daemon's thread. */
 export type Reply =
@@ -123,6 +156,8 @@ const CLASSES: Readonly<Record<string, Build>> = {
     new NamespaceError(problem as NamespaceError["problem"], path, options),
   TakenError: ({ object = "", seen = "" }, _, options) =>
     new TakenError(object, seen, options),
+  NftError: ({ kind }, message, options) =>
+    new NftError(kind as NftError["kind"], message, options),
   LibraryError: ({ library = "" }, message, options) =>
     new LibraryError(library, message, options),
   RangeError: (_, message, options) => new RangeError(message, options),

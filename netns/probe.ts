@@ -15,6 +15,7 @@ import {
   openNamespace,
   removeNamespace,
 } from "./namespace.ts";
+import { NftError, openNft } from "./nft.ts";
 import { setTbf } from "./qdisc.ts";
 import { openRoutes, type RouteSocket } from "./socket.ts";
 import { setRedirect } from "./tc_redirect.ts";
@@ -42,6 +43,8 @@ export interface Probe {
   readonly redirect: Capability;
   /** Flows of an address that gets a new owner can be deleted. */
   readonly conntrack: Capability;
+  /** Packet filters can be read and made by nftables. */
+  readonly nft: Capability;
 }
 
 /**
@@ -64,6 +67,7 @@ export function probe(folder = "/run/netns"): Probe {
       tbf: none,
       redirect: none,
       conntrack: none,
+      nft: none,
     };
   }
   try {
@@ -75,6 +79,7 @@ export function probe(folder = "/run/netns"): Probe {
       links,
       ...probeBandwidth(routes, links),
       conntrack: attempt(() => requireFlows(namespace)),
+      nft: attempt(() => openNft(namespace)[Symbol.dispose]()),
     };
   } finally {
     removeNamespace(path);
@@ -129,7 +134,7 @@ function attempt(work: () => void): Capability {
     work();
     return { can: true };
   } catch (error) {
-    const reason = error instanceof LibraryError ||
+    const reason = error instanceof LibraryError || error instanceof NftError ||
       error instanceof NetlinkError && CANNOT.has(error.errno);
     if (!reason) throw error;
     return { can: false, reason: error.message };

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { ERRNO, type Errno, NetlinkError } from "./errno.ts";
+import { ERRNO, type Errno, isGone, NetlinkError } from "./errno.ts";
 import { type Namespace, within } from "./namespace.ts";
 
 /** A setting and what it shall be. */
@@ -74,6 +74,46 @@ export function writeSysctl(setting: Sysctl, namespace?: Namespace): void {
     else within<void>(namespace, write);
   } catch (error) {
     throw refusal(`sysctl ${key}=${value}`, error);
+  }
+}
+
+/**
+ * Reads many settings.
+ *
+ * @param keys Such as `net/ipv4/ip_forward`.
+ * @param namespace Where; this thread's own when absent.
+ * @returns Values by key; a setting that isn't there is left out.
+ * @throws {NetlinkError} When one can't be read.
+ */
+export function readSettings(
+  keys: readonly string[],
+  namespace?: Namespace,
+): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  for (const key of keys) {
+    const value = readSysctl(key, namespace);
+    if (value !== undefined) found.set(key, value);
+  }
+  return found;
+}
+
+/**
+ * Writes many settings, in order; one that isn't there is passed over.
+ *
+ * @param settings Keys and values.
+ * @param namespace Where; this thread's own when absent.
+ * @throws {NetlinkError} When one can't be written; those before it are.
+ */
+export function writeSettings(
+  settings: readonly Sysctl[],
+  namespace?: Namespace,
+): void {
+  for (const setting of settings) {
+    try {
+      writeSysctl(setting, namespace);
+    } catch (error) {
+      if (!isGone(error)) throw error;
+    }
   }
 }
 

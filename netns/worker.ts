@@ -14,11 +14,13 @@ import { EventStream } from "./event.ts";
 import { hostCidr, parseCidr } from "./ip.ts";
 import { listLinks } from "./link.ts";
 import { closeHome, type Namespace, openNamespace } from "./namespace.ts";
+import { legacyTables, openNft } from "./nft.ts";
 import { removePlan } from "./remove.ts";
 import { listRoutes } from "./route.ts";
 import { openRoutes, type RouteSocket } from "./socket.ts";
 import { findSpeakers } from "./speaker.ts";
 import { Snapshot } from "./snapshot.ts";
+import { readSettings, writeSettings } from "./sysctl.ts";
 import { type Difference, type Plan, type Step, TABLE_MAIN } from "./step.ts";
 import {
   fromError,
@@ -91,6 +93,16 @@ function carryOut(request: Request): unknown {
       using namespace = openNamespace(request.argument);
       return { inode: namespace.inode };
     }
+    case "nft": {
+      using nft = openNft(opened().routes.namespace);
+      return nft.run(request.argument);
+    }
+    case "legacyTables":
+      return legacyTables(opened().routes.namespace);
+    case "readSettings":
+      return readSettings(request.argument, opened().routes.namespace);
+    case "writeSettings":
+      return writeSettings(request.argument, opened().routes.namespace);
   }
 }
 
