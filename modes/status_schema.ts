@@ -72,6 +72,13 @@ const pool = z.object({
     untilMs: timeMs,
     atMost: count.describe("Addresses that it may still have"),
   })).describe("vSwitches that are held back"),
+  health: z.object({
+    level: z.enum(["whole", "noReleases", "probesOnly"])
+      .describe("What is done: all, all but giving back, nothing but asking"),
+    awayMs: timeMs.optional().describe("Since when no call was answered"),
+    backMs: timeMs.optional().describe("Since when all calls are answered"),
+    problem: problem.optional(),
+  }).describe("Whether the cloud answers"),
   gates: z.array(z.object({
     call: z.string(),
     notBeforeMs: timeMs,

@@ -8,6 +8,8 @@ import { eniKeyOf } from "./begin.ts";
 import { entered, known, relieved, withAddresses, withoutEni } from "./card.ts";
 import { invariant } from "./error.ts";
 import type { Answer, EventOf, OpenCall } from "./event.ts";
+import { responded } from "./health.ts";
+import { LANE_OF } from "./lanes.ts";
 import { POLL_MS, PROVE_MS } from "./limits.ts";
 import { proven } from "./drift.ts";
 import { described, surveyed } from "./observe.ts";
@@ -37,8 +39,10 @@ export function answered(
     call?.kind === answer.kind,
     `call ${callId} was answered with ${answer.kind}: it is ${call?.kind}`,
   );
+  const isCloud = LANE_OF[call.kind] !== undefined;
   const open: PoolState = {
     ...state,
+    health: isCloud ? responded(state.health, nowMs) : state.health,
     calls: withEntry(state.calls, callId, undefined),
     gates: state.gates.has(call.kind)
       ? withEntry(state.gates, call.kind, undefined)

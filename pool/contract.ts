@@ -7,6 +7,7 @@
 import type { Cidr, Ip } from "../netns/ip.ts";
 import type { Clock } from "./clock.ts";
 import type { Cloud } from "./cloud.ts";
+import type { Health } from "./health.ts";
 import type { Journal } from "./journal.ts";
 import type { PoolLimits } from "./limits.ts";
 import type { PoolNews, Reason } from "./news.ts";
@@ -162,6 +163,18 @@ export interface LostLease {
   readonly sinceMs: number;
 }
 
+/** How the cloud answers, for people; see `Health`. */
+export interface HealthStatus {
+  /** `whole`, or what is left undone. */
+  readonly level: Health["level"];
+  /** Since when no call was answered. */
+  readonly awayMs?: number;
+  /** Since when all calls are answered again. */
+  readonly backMs?: number;
+  /** The last failure while it was away. */
+  readonly problem?: Problem;
+}
+
 /** How an address is used; see `Slot`. */
 export type SlotKind =
   | "idle"
@@ -215,6 +228,8 @@ export interface PoolStatus {
     readonly untilMs: number;
     readonly atMost: number;
   }[];
+  /** Whether the cloud answers, and what is left undone while it doesn't. */
+  readonly health: HealthStatus;
   /** APIs that are held back. */
   readonly gates: readonly {
     readonly call: CallKind;

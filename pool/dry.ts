@@ -74,6 +74,7 @@ export function exchangeOf(
  */
 export function exchange({ eni }: Exchange, { lanes, begin }: Desk): void {
   if (leaseCount(eni) > 0 || isCooling(eni) || !lanes.isFree(eni)) return;
+  if (lanes.isHeld("detach")) return;
   if (eni.assign !== undefined || eni.resync) return;
   begin({ kind: "retire", eniKey: eni.key });
 }

@@ -17,6 +17,7 @@ import {
   type OpenCall,
   type Problem,
 } from "./event.ts";
+import { type Health, responded, unanswered } from "./health.ts";
 import { LANE_OF } from "./lanes.ts";
 import {
   backoffMs,
@@ -49,7 +50,8 @@ export function failed(state: PoolState, event: EventOf<"failed">): PoolState {
   const call = state.calls.get(event.callId);
   invariant(call !== undefined, `call ${event.callId} failed: it is unknown`);
   const calls = withEntry(state.calls, call.id, undefined);
-  const held = bounded(gated({ ...state, calls }, event), call, event);
+  const health = healthAfter(state, event);
+  const held = bounded(gated({ ...state, calls, health }, event), call, event);
   const key = eniKeyOf(call);
   if (key === undefined) return held;
   const eni = { ...eniOf(held, key), changedAtCall: state.nextCallId };
@@ -65,6 +67,16 @@ export function failed(state: PoolState, event: EventOf<"failed">): PoolState {
  */
 export function sought(eni: PooledEni, nowMs: number): PooledEni {
   return entered(eni, "seeking", { nowMs, notBeforeMs: nowMs + PROOF_MS });
+}
+
+/** A refusal is an answer: only silence and nonsense are none. */
+function healthAfter(
+  { health }: PoolState,
+  { problem, nowMs }: EventOf<"failed">,
+): Health {
+  if (LANE_OF[problem.call] === undefined) return health;
+  const isAway = problem.kind === "transient" || problem.kind === "timeout";
+  return isAway ? unanswered(health, problem, nowMs) : responded(health, nowMs);
 }
 
 /** Holds the API back, or opens it again when it answered in its own right. */

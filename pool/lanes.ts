@@ -100,9 +100,10 @@ export class Lanes {
 
   /**
    * Tells whether calls of this kind must wait for more than others' ends: the
-   * API is held back, or its budget is spent.
+   * cloud is away, the API is held back, or its budget is spent.
    */
   isHeld(kind: CallKind): boolean {
+    if (isLeftUndone(this.#state, kind)) return true;
     if (leftOf(this.#spent, kind, this.#budget) <= 0) return true;
     const gate = this.#state.gates.get(kind);
     return gate !== undefined && gate.notBeforeMs > this.#nowMs;
@@ -139,5 +140,19 @@ export class Lanes {
     if (lane !== undefined) this.#used[lane]++;
     this.#open.set(kind, (this.#open.get(kind) ?? 0) + 1);
     if (eniKey !== undefined) this.#busy.add(eniKey);
+  }
+}
+
+/** While the cloud is away: first nothing is given back, then only looked. */
+function isLeftUndone(state: PoolState, kind: CallKind): boolean {
+  const lane = LANE_OF[kind];
+  switch (state.health.level) {
+    case "whole":
+      return false;
+    case "noReleases":
+      // To empty the pool is an order.
+      return lane === "give" && !state.draining;
+    case "probesOnly":
+      return lane === "give" || lane === "take";
   }
 }

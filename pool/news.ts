@@ -143,6 +143,16 @@ export type PoolNews =
   }
   /** Cards may be made again. */
   | { readonly kind: "fullEnded" }
+  /** The cloud is away, and so much is left undone. */
+  | {
+    readonly kind: "degraded";
+    readonly level: "noReleases" | "probesOnly";
+    /** Since when no call was answered. */
+    readonly sinceMs: number;
+    readonly problem: Problem;
+  }
+  /** The cloud has answered for a while: all is done again. */
+  | { readonly kind: "recovered" }
   /** A claim must wait. */
   | {
     readonly kind: "claimWaiting";

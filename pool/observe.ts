@@ -17,6 +17,7 @@ import {
   withOnlyLost,
 } from "./drift.ts";
 import { type Answer, isUnsure, type OpenCall } from "./event.ts";
+import { RECOVERY_PROBE_MS } from "./health.ts";
 import {
   JOINING_MS,
   MISSING_MS,
@@ -77,7 +78,9 @@ export function surveyed(state: PoolState, sighting: Sighting): PoolState {
   let after: PoolState = {
     ...state,
     surveyedMs: nowMs,
-    surveyFromMs: nowMs + pauseMs,
+    // Until a recovery is believed, it is probed.
+    surveyFromMs: nowMs +
+      (state.health.level === "whole" ? pauseMs : RECOVERY_PROBE_MS),
     draw: sighting.chance,
     rests: fullerRests(state, answer),
     available: answer.available === undefined ? state.available : new Map(

@@ -7,6 +7,7 @@ import { type Exchange, exchangeOf, exchangeText } from "./dry.ts";
 import { apisOf, leftOf, nextMinuteMs } from "./budget.ts";
 import type { Problem } from "./event.ts";
 import { chooseVSwitch, shortfall, yieldOf } from "./grow.ts";
+import { RECOVERY_MS } from "./health.ts";
 import type { PoolLimits } from "./limits.ts";
 import type { Reason } from "./news.ts";
 import type { Action } from "./plan.ts";
@@ -79,6 +80,7 @@ function reasonOf(state: PoolState, limits: PoolLimits, it: Case): Reason {
     if (gate !== undefined) return gated(gate);
     return because("starting", "the cloud is asked which cards there are");
   }
+  if (state.health.level !== "whole") return away(state, nowMs);
   if (it.exchange !== undefined) {
     return because("exhausted", exchangeText(state, it.exchange));
   }
@@ -187,6 +189,34 @@ function cooling(state: PoolState): Reason {
 
 function gathering(): Reason {
   return because("pending", "claims are gathered for one call");
+}
+
+/** Since when the cloud is away, or by when it is believed to be back. */
+function away(state: PoolState, nowMs: number): Reason {
+  const { awayMs, backMs = nowMs, problem, level } = state.health;
+  const nextMs = state.gates.get("survey")?.notBeforeMs ?? state.surveyFromMs;
+  if (awayMs === undefined) {
+    const onMs = backMs + RECOVERY_MS;
+    return because(
+      "unreachable",
+      `the cloud is back since ${
+        isoTime(backMs)
+      }, and must answer for a while first`,
+      Math.max(onMs, nextMs),
+    );
+  }
+  const done = level === "probesOnly" ? "; it is only asked if it is back" : "";
+  return because(
+    "unreachable",
+    `the cloud hasn't answered since ${isoTime(awayMs)}: ${
+      problem === undefined ? "no call ends" : answerOf(problem)
+    }${done}`,
+    nextMs,
+  );
+}
+
+function isoTime(atMs: number): string {
+  return new Date(atMs).toISOString();
 }
 
 /** The API refused or failed, or was called as often as may be. */

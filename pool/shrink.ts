@@ -14,8 +14,8 @@ import { LEAVING, type PooledEni, type PoolState } from "./state.ts";
 import { isPluggable, serves, stockOf } from "./stock.ts";
 
 /**
- * Adds the calls that give back what is too much. While a pod waits, nothing
- * is too much.
+ * Adds the calls that give back what is too much. While a pod waits, or the
+ * cloud is away, nothing is too much.
  *
  * @param state The pool.
  * @param limits Its bounds.
@@ -26,6 +26,7 @@ export function shrink(
   limits: PoolLimits,
   desk: Desk,
 ): void {
+  if (state.health.level !== "whole") return;
   const { idle } = stockOf(state, limits);
   let surplus = Math.max(
     idle - limits.maxIdle,

@@ -22,6 +22,7 @@ import type { Cidr, Ip } from "../netns/ip.ts";
 import { type Spent, UNSPENT } from "./budget.ts";
 import type { CallKind, OpenCall, Problem } from "./event.ts";
 import { invariant } from "./error.ts";
+import { type Health, WHOLE } from "./health.ts";
 
 /** Who holds a lease: network, container id and interface name as one text. */
 export type OwnerKey = string;
@@ -264,6 +265,8 @@ export interface PoolState {
   readonly draw: number;
   /** How often APIs were called in this minute. */
   readonly spent: Spent;
+  /** Whether the cloud answers. */
+  readonly health: Health;
   /** When a pod last asked. */
   readonly claimedMs: number;
   /** When something was last given back. */
@@ -301,6 +304,7 @@ export function emptyState(): PoolState {
     available: new Map(),
     draw: 0.5,
     spent: UNSPENT,
+    health: WHOLE,
     claimedMs: 0,
     gaveBackMs: 0,
     isCold: true,

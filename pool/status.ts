@@ -3,7 +3,14 @@
  *
  * @module
  */
-import type { EniStatus, LostLease, PoolStatus, SlotKind } from "./contract.ts";
+import type {
+  EniStatus,
+  HealthStatus,
+  LostLease,
+  PoolStatus,
+  SlotKind,
+} from "./contract.ts";
+import type { Health } from "./health.ts";
 import type { PoolLimits } from "./limits.ts";
 import { reasonsOf } from "./reason.ts";
 import type { PooledEni, PoolState } from "./state.ts";
@@ -50,6 +57,7 @@ export function statusOf(
       vSwitchId,
       ...rest,
     })),
+    health: healthStatus(state.health),
     gates: [...state.gates].map(([call, { notBeforeMs, problem }]) => ({
       call,
       notBeforeMs,
@@ -85,6 +93,16 @@ function eniStatus(eni: PooledEni): EniStatus {
     assigning: eni.assign?.count ?? 0,
     problem: eni.problem,
     goneSinceMs: eni.missingSinceMs ?? eni.sight.apartMs,
+  };
+}
+
+function healthStatus(health: Health): HealthStatus {
+  const { level, awayMs, backMs, problem } = health;
+  return {
+    level,
+    ...(awayMs === undefined ? {} : { awayMs }),
+    ...(backMs === undefined ? {} : { backMs }),
+    ...(problem === undefined ? {} : { problem }),
   };
 }
 

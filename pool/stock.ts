@@ -52,10 +52,12 @@ export function isPluggable(eni: PooledEni, limits: PoolLimits): boolean {
  * something that may change, or somebody who waits for it to change.
  *
  * @param state The pool.
- * @returns False when the pool is empty and nobody wants anything.
+ * @returns False when the pool is empty and nobody wants anything, and the
+ * cloud answered last.
  */
 export function isSurveyed(state: PoolState): boolean {
-  return state.enis.size > 0 || state.claims.size > 0;
+  return state.enis.size > 0 || state.claims.size > 0 ||
+    state.health.awayMs !== undefined || state.health.level !== "whole";
 }
 
 /**

@@ -6,6 +6,7 @@
 import type { Ip } from "../netns/ip.ts";
 import { eniKeyOf } from "./begin.ts";
 import { type EventOf, isUnsure, type PoolEvent } from "./event.ts";
+import type { Health } from "./health.ts";
 import type { PoolNews } from "./news.ts";
 import type { PooledEni, PoolState } from "./state.ts";
 
@@ -58,7 +59,16 @@ export function tell(
       },
     );
   }
+  news.push(...healthNews(before.health, after.health));
   return news;
+}
+
+function healthNews(before: Health, after: Health): PoolNews[] {
+  const { level, awayMs: sinceMs, problem } = after;
+  if (before.level === level) return [];
+  if (level === "whole") return [{ kind: "recovered" }];
+  if (sinceMs === undefined || problem === undefined) return [];
+  return [{ kind: "degraded", level, sinceMs, problem }];
 }
 
 function leased(event: EventOf<"granted">, before: PoolState): PoolNews {

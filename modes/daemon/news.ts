@@ -67,6 +67,9 @@ export function tell(log: Log, news: PoolNews): void {
         vswitch: news.vSwitchId,
         next_step: news.nextStep,
       });
+    case "degraded":
+    case "recovered":
+      return tellOfHealth(log, news);
     default:
       return tellOfClaims(log, news);
   }
@@ -83,8 +86,11 @@ type Rest = Exclude<PoolNews, {
     | "unassigned"
     | "quarantined"
     | "callFailed"
-    | Drift["kind"];
+    | Drift["kind"]
+    | OfHealth["kind"];
 }>;
+
+type OfHealth = Extract<PoolNews, { kind: "degraded" | "recovered" }>;
 
 type Drift = Extract<PoolNews, {
   kind: "leaseLost" | "leaseFound" | "addressesLost" | "proven";
@@ -115,6 +121,19 @@ function tellOfDrift(log: Log, news: Drift): void {
         ip: news.ips,
       });
   }
+}
+
+function tellOfHealth(log: Log, news: OfHealth): void {
+  if (news.kind === "recovered") {
+    return log.info("the cloud is back: everything is done again");
+  }
+  const undone = news.level === "probesOnly"
+    ? "pods are served from stock, and it is only asked if it is back"
+    : "nothing is given back any more";
+  log.error(`the cloud is away: ${undone}`, {
+    since: isoTime(news.sinceMs),
+    cloud: news.problem,
+  });
 }
 
 function tellOfClaims(log: Log, news: Rest): void {

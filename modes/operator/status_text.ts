@@ -47,6 +47,7 @@ export function statusText(
     `pool       ${pool.mode}: ${leased} leased, ${idle} idle, ${cooling} ` +
     `cooling, of ${pool.capacity}` +
     (quarantined === 0 ? "" : `; ${quarantined} quarantined`),
+    ...healthLines(pool),
     ...pool.enis.map(eniLine),
     ...pool.foreignEniIds.map((id) => `foreign    ${id}`),
     ...leases.map((lease) =>
@@ -76,6 +77,21 @@ export function statusText(
     ),
   ];
   return lines.join("\n") + "\n";
+}
+
+function healthLines({ health, nowMs }: PoolStatus): readonly string[] {
+  const { level, awayMs, backMs, problem } = health;
+  if (level === "whole") return [];
+  const since = (atMs: number): string =>
+    `${Math.max(0, Math.round((nowMs - atMs) / 1000))} s`;
+  const undone = level === "probesOnly"
+    ? "it is only asked if it is back"
+    : "nothing is given back";
+  const state = awayMs === undefined
+    ? `back for ${since(backMs ?? nowMs)}, not believed yet`
+    : `away for ${since(awayMs)}`;
+  const why = problem === undefined ? "" : ` (${problem.message})`;
+  return [`cloud      ${state}: ${undone}${why}`];
 }
 
 function eniLine(eni: EniStatus): string {
