@@ -61,6 +61,11 @@ const pool = z.object({
   slots,
   enis: z.array(eni),
   foreignEniIds: z.array(z.string()),
+  orphans: z.array(z.object({
+    eniId: z.string(),
+    sinceMs: timeMs,
+    purgeFromMs: timeMs.describe("When it is deleted"),
+  })).describe("ENIs with this node's tags, attached nowhere, unrecorded"),
   lost: z.array(z.looseObject({ ownerKey: z.string(), ip: z.string() }))
     .describe("Leases whose address the cloud has taken away"),
   claims: z.array(claim),

@@ -53,6 +53,12 @@ export function answered(
       return surveyed(open, { call, answer, nowMs, chance });
     case "describe":
       return described(open, { call, answer, nowMs, chance });
+    case "purge":
+      invariant(call.kind === "purge", `${call.kind} deletes no orphan`);
+      return {
+        ...open,
+        orphans: withEntry(open.orphans, call.eniId, undefined),
+      };
     case "prove": {
       invariant(call.kind === "prove", `${call.kind} proves nothing`);
       const { freeIps } = answer;

@@ -151,6 +151,16 @@ export interface EniStatus {
   readonly goneSinceMs: number | undefined;
 }
 
+/** A card without a record, for people. */
+export interface OrphanStatus {
+  /** The cloud's id. */
+  readonly eniId: string;
+  /** When it was first seen. */
+  readonly sinceMs: number;
+  /** When it is deleted, unless that changes. */
+  readonly purgeFromMs: number;
+}
+
 /** A lease that the cloud has lost, for people. */
 export interface LostLease {
   /** Whose. */
@@ -209,6 +219,8 @@ export interface PoolStatus {
   readonly enis: readonly EniStatus[];
   /** Secondary cards of this instance that aren't ours, or that we don't know. */
   readonly foreignEniIds: readonly string[];
+  /** Cards that are ours by their tags, loose and without a record. */
+  readonly orphans: readonly OrphanStatus[];
   /** Leases that the cloud has lost: changed behind our back. */
   readonly lost: readonly LostLease[];
   /** Claims that wait, first come first. */

@@ -54,6 +54,8 @@ export type Call =
     readonly eniKey: EniKey;
     readonly stays?: boolean;
   }
+  /** Deletes a card of ours that no record speaks of, if it is still loose. */
+  | { readonly kind: "purge"; readonly eniId: string }
   /** Asks the host whether anything there speaks for quarantined addresses. */
   | { readonly kind: "prove"; readonly ips: readonly Ip[] };
 
@@ -101,6 +103,8 @@ export type Answer =
     readonly instanceId: string;
     /** Of a survey: cards here that are ours, or that we may use. */
     readonly adoptable?: readonly Adoptable[];
+    /** Of a survey: cards that are ours by their tags, and attached nowhere. */
+    readonly looseEniIds?: readonly string[];
     /** Of a survey: how many addresses the vSwitches can still give. */
     readonly available?: readonly {
       readonly vSwitchId: string;
@@ -109,6 +113,8 @@ export type Answer =
   }
   | { readonly kind: "create"; readonly eni: Eni }
   | { readonly kind: "assign"; readonly ips: readonly Ip[] }
+  /** Whether it was still loose. */
+  | { readonly kind: "purge"; readonly isDeleted: boolean }
   /** Of the addresses asked about, those that nothing speaks for. */
   | { readonly kind: "prove"; readonly freeIps: readonly Ip[] }
   | {

@@ -94,7 +94,9 @@ function gateMs(
   failureCount: number,
   { problem, nowMs, chance }: EventOf<"failed">,
 ): number | undefined {
-  const isLook = LANE_OF[problem.call] === "look";
+  // Whatever it is about, it is tried again by itself: not in a row.
+  const isOwnGate = LANE_OF[problem.call] === "look" ||
+    problem.call === "prove" || problem.call === "purge";
   switch (problem.kind) {
     case "throttled":
       // Source: ECS "API throttling": blocked until the next minute. Spread
@@ -111,14 +113,12 @@ function gateMs(
     case "notFound":
       // What is wrong with one card's call isn't wrong with another's.
       if (problem.call === "create") return nowMs + REFUSED_MS;
-      return isLook ? nowMs + REFUSED_MS : undefined;
+      return isOwnGate ? nowMs + REFUSED_MS : undefined;
     case "conflict":
     case "quota":
     case "exhausted":
     case "host":
-      return isLook || problem.call === "prove"
-        ? nowMs + backoffMs(failureCount, chance)
-        : undefined;
+      return isOwnGate ? nowMs + backoffMs(failureCount, chance) : undefined;
   }
 }
 

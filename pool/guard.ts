@@ -21,6 +21,7 @@ import {
   HOST_MS,
   type VSwitchChoice,
 } from "./limits.ts";
+import { isLoose } from "./orphan.ts";
 import { cardOf, eniOf, type PooledEni, type PoolState } from "./state.ts";
 import { eniTags, ownTags } from "./tags.ts";
 
@@ -155,6 +156,14 @@ export class Guard {
         }, signal);
         return { kind: call.kind, eni };
       }
+      case "purge": {
+        // Nothing is deleted on one stale read.
+        const ids = [call.eniId];
+        const [eni] = await cloud.describeEnis({ ids }, signal);
+        const isDeleted = eni !== undefined && isLoose(eni, config);
+        if (isDeleted) await cloud.deleteEni(eni.id, signal);
+        return { kind: call.kind, isDeleted };
+      }
       case "prove": {
         const freeIps = await freeOf(host, call.ips, signal);
         return { kind: call.kind, freeIps };
@@ -194,7 +203,9 @@ export class Guard {
       return [{ eniId: eni.id, isOwn: standing === "own", subnet }];
     });
     const available = await countsOf(cloud, call.vSwitchIds ?? [], signal);
-    return { ...all, adoptable, ...(available && { available }) };
+    const looseEniIds = all.enis.filter((eni) => isLoose(eni, config))
+      .map(({ id }) => id);
+    return { ...all, adoptable, looseEniIds, ...(available && { available }) };
   }
 
   /** Prefixes don't change: each vSwitch is asked for once. */
@@ -243,7 +254,14 @@ async function change(
   call: Exclude<
     OpenCall,
     {
-      kind: "survey" | "describe" | "create" | "prepare" | "retire" | "prove";
+      kind:
+        | "survey"
+        | "describe"
+        | "create"
+        | "prepare"
+        | "retire"
+        | "prove"
+        | "purge";
     }
   >,
   at: { eniId: string; instanceId: string; signal: AbortSignal },

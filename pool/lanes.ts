@@ -26,6 +26,7 @@ export const LANE_OF: Readonly<
   unassign: "give",
   detach: "give",
   delete: "give",
+  purge: "give",
   survey: "look",
   describe: "look",
   prepare: undefined,

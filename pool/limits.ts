@@ -85,6 +85,12 @@ export const PROVE_MS: number = 60_000;
  */
 export const UNMOVED_MS: number = 10_000;
 
+/**
+ * A card with our tags and without a record must be seen loose for so long
+ * before it is deleted. Source: issue 4, line 7.
+ */
+export const ORPHAN_MS: number = 600_000;
+
 /** The share of a minute's calls that a stock leaves to pods that may come. */
 export const KEPT_SHARE: number = 0.2;
 

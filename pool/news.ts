@@ -67,6 +67,15 @@ export type PoolNews =
     readonly eniId: string;
     readonly lastPhase: EniPhase;
   }
+  /** A card that is ours by its tags is attached nowhere, and has no record. */
+  | {
+    readonly kind: "orphanFound";
+    readonly eniId: string;
+    /** When it is deleted, unless that changes. */
+    readonly purgeFromMs: number;
+  }
+  /** … and still was, and is deleted. */
+  | { readonly kind: "orphanPurged"; readonly eniId: string }
   /** A card got addresses. */
   | {
     readonly kind: "assigned";

@@ -21,11 +21,13 @@ import { RECOVERY_PROBE_MS } from "./health.ts";
 import {
   JOINING_MS,
   MISSING_MS,
+  ORPHAN_MS,
   POLL_MS,
   SURVEY_MAX_MS,
   SURVEY_MIN_MS,
   UNMOVED_MS,
 } from "./limits.ts";
+import { orphansOf } from "./orphan.ts";
 import { INTENT_TAG } from "./tags.ts";
 import {
   type EniPhase,
@@ -91,6 +93,7 @@ export function surveyed(state: PoolState, sighting: Sighting): PoolState {
   if (call.id < state.goneAtCall) return after;
   const { enis, instanceId, adoptable = [] } = answer;
   after = adopted(after, { enis, instanceId, adoptable, nowMs });
+  after = { ...after, orphans: orphansOf(after, answer, nowMs) };
   const ours = new Set([...after.enis.values()].map((eni) => eni.card?.id));
   const foreign = answer.enis.filter((eni) =>
     eni.instanceId === answer.instanceId && !ours.has(eni.id) &&
@@ -181,7 +184,11 @@ function unseen(
     if (call.kind !== "survey" || call.startedMs < eni.notBeforeMs) {
       return state;
     }
-    return { ...state, enis: withEntry(state.enis, eni.key, undefined) };
+    return {
+      ...state,
+      enis: withEntry(state.enis, eni.key, undefined),
+      doubtUntilMs: nowMs + ORPHAN_MS,
+    };
   }
   const missingSinceMs = eni.missingSinceMs ?? nowMs;
   const isGone = nowMs - missingSinceMs >= MISSING_MS;

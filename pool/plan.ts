@@ -17,6 +17,7 @@ import { grow, isWarm } from "./grow.ts";
 import { Lanes } from "./lanes.ts";
 import { ADDRESSES_PER_CALL, JOINING_MS, type PoolLimits } from "./limits.ts";
 import type { Reason } from "./news.ts";
+import { purge } from "./orphan.ts";
 import { refusals } from "./reason.ts";
 import { shrink } from "./shrink.ts";
 import type {
@@ -133,6 +134,7 @@ export function plan(
     : [];
   if (doubted.length > 0) begin({ kind: "prove", ips: doubted });
   if (exchanged !== undefined) exchange(exchanged, { lanes, nowMs, begin });
+  purge(state, limits, { lanes, nowMs, begin });
   if (!state.draining) {
     grow(state, limits, { lanes, nowMs, begin });
     shrink(state, limits, { lanes, nowMs, begin });

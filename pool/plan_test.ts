@@ -62,6 +62,8 @@ function briefCall({ call }: Extract<Action, { kind: "call" }>): string {
       return `describe ${call.eniKeys}`;
     case "survey":
       return "survey";
+    case "purge":
+      return `purge ${call.eniId}`;
     case "prove":
       return `prove ${call.ips}`;
     default:

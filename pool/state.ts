@@ -263,6 +263,10 @@ export interface PoolState {
   readonly available: ReadonlyMap<string, number>;
   /** Drawn with the last survey, from 0 to below 1. */
   readonly draw: number;
+  /** Cards of ours without a record, and when each was first seen. */
+  readonly orphans: ReadonlyMap<string, number>;
+  /** Until then one may still appear, though nothing else is held. */
+  readonly doubtUntilMs: number;
   /** How often APIs were called in this minute. */
   readonly spent: Spent;
   /** Whether the cloud answers. */
@@ -303,6 +307,8 @@ export function emptyState(): PoolState {
     proveFromMs: 0,
     available: new Map(),
     draw: 0.5,
+    orphans: new Map(),
+    doubtUntilMs: 0,
     spent: UNSPENT,
     health: WHOLE,
     claimedMs: 0,

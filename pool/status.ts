@@ -11,7 +11,7 @@ import type {
   SlotKind,
 } from "./contract.ts";
 import type { Health } from "./health.ts";
-import type { PoolLimits } from "./limits.ts";
+import { ORPHAN_MS, type PoolLimits } from "./limits.ts";
 import { reasonsOf } from "./reason.ts";
 import type { PooledEni, PoolState } from "./state.ts";
 
@@ -41,6 +41,11 @@ export function statusOf(
     slots,
     enis,
     foreignEniIds: state.foreignEniIds,
+    orphans: [...state.orphans].map(([eniId, sinceMs]) => ({
+      eniId,
+      sinceMs,
+      purgeFromMs: sinceMs + ORPHAN_MS,
+    })),
     lost: lostLeases(state),
     claims: [...state.claims.values()].map((claim) => ({
       ...claim,

@@ -52,11 +52,12 @@ export function isPluggable(eni: PooledEni, limits: PoolLimits): boolean {
  * something that may change, or somebody who waits for it to change.
  *
  * @param state The pool.
- * @returns False when the pool is empty and nobody wants anything, and the
- * cloud answered last.
+ * @returns False when the pool is empty, nobody wants anything, no card of ours
+ * may still come to light, and the cloud answered last.
  */
 export function isSurveyed(state: PoolState): boolean {
   return state.enis.size > 0 || state.claims.size > 0 ||
+    state.orphans.size > 0 || (state.surveyedMs ?? 0) < state.doubtUntilMs ||
     state.health.awayMs !== undefined || state.health.level !== "whole";
 }
 

@@ -7,6 +7,7 @@ import type { Ip } from "../netns/ip.ts";
 import { eniKeyOf } from "./begin.ts";
 import { type EventOf, isUnsure, type PoolEvent } from "./event.ts";
 import type { Health } from "./health.ts";
+import { ORPHAN_MS } from "./limits.ts";
 import type { PoolNews } from "./news.ts";
 import type { PooledEni, PoolState } from "./state.ts";
 
@@ -39,6 +40,13 @@ export function tell(
     const isLook = event.answer.kind === "survey" ||
       event.answer.kind === "describe";
     if (isLook) news.push(...lostAddresses(before, after));
+  }
+  if (before.orphans !== after.orphans) {
+    for (const [eniId, sinceMs] of after.orphans) {
+      if (before.orphans.has(eniId)) continue;
+      const purgeFromMs = sinceMs + ORPHAN_MS;
+      news.push({ kind: "orphanFound", eniId, purgeFromMs });
+    }
   }
   if (before.rests !== after.rests) {
     for (const [vSwitchId, rest] of after.rests) {
@@ -171,6 +179,10 @@ function addressNews(
   before: PoolState,
 ): PoolNews[] {
   const call = before.calls.get(event.callId);
+  if (call?.kind === "purge" && event.answer.kind === "purge") {
+    const { eniId } = call;
+    return event.answer.isDeleted ? [{ kind: "orphanPurged", eniId }] : [];
+  }
   const key = call && eniKeyOf(call);
   const eniId = key === undefined ? undefined : before.enis.get(key)?.card?.id;
   if (eniId === undefined) return [];
@@ -195,7 +207,7 @@ function callFailed(
   return {
     kind: "callFailed",
     problem,
-    eniId: eni?.card?.id,
+    eniId: call?.kind === "purge" ? call.eniId : eni?.card?.id,
     vSwitchId: eni?.intent.vSwitchId,
     nextStep: nextStep(
       event,

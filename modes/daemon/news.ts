@@ -70,6 +70,15 @@ export function tell(log: Log, news: PoolNews): void {
     case "degraded":
     case "recovered":
       return tellOfHealth(log, news);
+    case "orphanFound":
+      return log.warning("an ENI of this node is loose and has no record", {
+        eni: news.eniId,
+        deleted_from: isoTime(news.purgeFromMs),
+      });
+    case "orphanPurged":
+      return log.info("a loose ENI of this node was deleted", {
+        eni: news.eniId,
+      });
     default:
       return tellOfClaims(log, news);
   }
@@ -87,7 +96,9 @@ type Rest = Exclude<PoolNews, {
     | "quarantined"
     | "callFailed"
     | Drift["kind"]
-    | OfHealth["kind"];
+    | OfHealth["kind"]
+    | "orphanFound"
+    | "orphanPurged";
 }>;
 
 type OfHealth = Extract<PoolNews, { kind: "degraded" | "recovered" }>;

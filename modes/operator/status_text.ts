@@ -50,6 +50,10 @@ export function statusText(
     ...healthLines(pool),
     ...pool.enis.map(eniLine),
     ...pool.foreignEniIds.map((id) => `foreign    ${id}`),
+    ...pool.orphans.map(({ eniId, purgeFromMs }) =>
+      `orphan     ${eniId} is this node's, attached nowhere and unrecorded: ` +
+      `deleted in ${clock(purgeFromMs)}`
+    ),
     ...leases.map((lease) =>
       `lease      ${lease.ip} on ${lease.eniId} for ${lease.ownerKey}`
     ),
