@@ -38,6 +38,7 @@ const eni = z.object({
   sinceMs: timeMs,
   vSwitchId: z.string(),
   slots,
+  securityGroupIds: z.array(z.string()),
   assigning: count.describe("Addresses under way"),
   problem: problem.optional(),
   goneSinceMs: timeMs.optional().describe("The cloud doesn't show it"),

@@ -106,6 +106,12 @@ function moved(
       return assigned(state, eni, answer.ips, nowMs);
     case "unassign":
       return unassigned(state, eni, call);
+    case "secure": {
+      invariant(call.kind === "secure", `${call.kind} sets no groups`);
+      const { securityGroupIds } = call;
+      const intent = { ...eni.intent, securityGroupIds };
+      return withEni(state, { ...eni, intent });
+    }
     default:
       return state;
   }

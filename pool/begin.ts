@@ -28,6 +28,7 @@ const PHASES: Readonly<
   create: new Set<EniPhase>(["creating"]),
   attach: new Set<EniPhase>(["created"]),
   prepare: new Set<EniPhase>(["preparing"]),
+  secure: new Set<EniPhase>(["ready"]),
   assign: new Set<EniPhase>(["ready"]),
   unassign: new Set<EniPhase>(["ready"]),
   retire: new Set<EniPhase>(["ready", "preparing", "retiring"]),

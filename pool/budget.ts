@@ -56,6 +56,7 @@ const PRICES: Readonly<Partial<Record<CallKind, Price>>> = {
   detach: [["DetachNetworkInterface", 1]],
   delete: [["DeleteNetworkInterface", 1]],
   purge: [["DeleteNetworkInterface", 1], ["DescribeNetworkInterfaces", 1]],
+  secure: [["ModifyNetworkInterfaceAttribute", 1]],
   assign: [["AssignPrivateIpAddresses", 1]],
   unassign: [["UnassignPrivateIpAddresses", 1]],
   describe: [["DescribeNetworkInterfaces", 1]],

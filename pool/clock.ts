@@ -37,3 +37,40 @@ export function systemClock(): Clock {
     },
   };
 }
+
+/** Rings once at a time that may be moved. */
+export class Alarm {
+  readonly #clock: Clock;
+  readonly #ring: () => void;
+  #forget: () => void = () => {};
+  #isEnded = false;
+
+  /**
+   * Makes one that isn't set.
+   *
+   * @param clock Its time.
+   * @param ring Called when the time has come.
+   */
+  constructor(clock: Clock, ring: () => void) {
+    this.#clock = clock;
+    this.#ring = ring;
+  }
+
+  /**
+   * Sets it anew.
+   *
+   * @param atMs When to ring; undefined for never.
+   */
+  set(atMs: number | undefined): void {
+    this.#forget();
+    if (atMs === undefined || this.#isEnded) return;
+    const delayMs = Math.max(0, atMs - this.#clock.nowMs());
+    this.#forget = this.#clock.after(delayMs, this.#ring);
+  }
+
+  /** Sees to it that it never rings any more. */
+  end(): void {
+    this.#isEnded = true;
+    this.#forget();
+  }
+}

@@ -103,6 +103,16 @@ export interface PoolConfig {
   }[];
 }
 
+/** What changes while a pool runs; what is absent stays as it is. */
+export interface Reconfiguration {
+  /** How much it may hold, the vSwitches included. */
+  readonly limits?: PoolLimits;
+  /** Of all cards that we make or made, 1 to 5. */
+  readonly securityGroupIds?: readonly string[];
+  /** Of new cards, beside those by which we know them. */
+  readonly eniTags?: Readonly<Record<string, string>>;
+}
+
 /** All that a keeper works with; time, chance and tokens included. */
 export interface KeeperOptions {
   /** Lends cards and addresses. */
@@ -143,6 +153,8 @@ export interface EniStatus {
   readonly vSwitchId: string;
   /** Its addresses by kind. */
   readonly slots: Readonly<Record<SlotKind, number>>;
+  /** The security groups that we last put it into, or saw. */
+  readonly securityGroupIds: readonly string[];
   /** Addresses under way. */
   readonly assigning: number;
   /** Why its last call failed, until one succeeds. */
@@ -303,6 +315,15 @@ export interface Keeper extends AsyncDisposable {
   lease(ownerKey: OwnerKey): Lease | undefined;
   /** Gives all leases, in no order. */
   leases(): readonly Lease[];
+  /**
+   * Takes up other settings at once: what is planned from here on goes by
+   * them, and calls that run go on. See `reconfigure.ts` for what may change.
+   *
+   * @param change What shall be.
+   * @throws {RangeError} When a setting is out of bounds: all stay as they are.
+   * @throws {PoolError} `closing` when the keeper stopped.
+   */
+  reconfigure(change: Reconfiguration): void;
   /** Tells how the pool is. */
   status(): PoolStatus;
   /**

@@ -54,6 +54,12 @@ export type Call =
     readonly eniKey: EniKey;
     readonly stays?: boolean;
   }
+  /** Puts a card into security groups, and out of all others. */
+  | {
+    readonly kind: "secure";
+    readonly eniKey: EniKey;
+    readonly securityGroupIds: readonly string[];
+  }
   /** Deletes a card of ours that no record speaks of, if it is still loose. */
   | { readonly kind: "purge"; readonly eniId: string }
   /** Asks the host whether anything there speaks for quarantined addresses. */
@@ -123,6 +129,7 @@ export type Answer =
       | "attach"
       | "detach"
       | "delete"
+      | "secure"
       | "prepare"
       | "retire";
   };
@@ -172,6 +179,12 @@ export type PoolEvent =
     readonly problem: Problem;
     readonly nowMs: number;
     readonly chance: number;
+  }
+  /** The operator's wishes, at the start and whenever they change. */
+  | {
+    readonly kind: "configured";
+    /** Of all cards that we make or made. */
+    readonly securityGroupIds: readonly string[];
   }
   /** What a warm-up asks for is there: that was the only time. */
   | { readonly kind: "warmed" }

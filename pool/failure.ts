@@ -55,6 +55,8 @@ export function failed(state: PoolState, event: EventOf<"failed">): PoolState {
   const key = eniKeyOf(call);
   if (key === undefined) return held;
   const eni = { ...eniOf(held, key), changedAtCall: state.nextCallId };
+  // Its groups are no reason to keep a card from serving.
+  if (call.kind === "secure") return withEni(held, lookedAt(eni, event));
   return settled(held, paused(eni, event), call, event);
 }
 
@@ -96,7 +98,7 @@ function gateMs(
 ): number | undefined {
   // Whatever it is about, it is tried again by itself: not in a row.
   const isOwnGate = LANE_OF[problem.call] === "look" ||
-    problem.call === "prove" || problem.call === "purge";
+    ["prove", "purge", "secure"].includes(problem.call);
   switch (problem.kind) {
     case "throttled":
       // Source: ECS "API throttling": blocked until the next minute. Spread
@@ -157,6 +159,15 @@ function paused(eni: PooledEni, event: EventOf<"failed">): PooledEni {
     (problem.kind === "quota" && problem.call !== "attach");
   const pauseMs = isElsewhere ? 0 : backoffMs(failureCount, chance);
   return { ...eni, failureCount, problem, notBeforeMs: nowMs + pauseMs };
+}
+
+/** A card that isn't found, or just changes, isn't what we thought. */
+function lookedAt(
+  eni: PooledEni,
+  { problem, nowMs }: Pick<EventOf<"failed">, "problem" | "nowMs">,
+): PooledEni {
+  if (problem.kind !== "notFound" && problem.kind !== "conflict") return eni;
+  return { ...eni, sight: { ...eni.sight, lookFromMs: nowMs } };
 }
 
 function settled(
@@ -258,12 +269,9 @@ function settledUnassign(
     slots.set(ip, isUnsure(problem) || slot.unsure ? unsure : idle);
   }
   return {
-    ...eni,
+    // Look before the next try.
+    ...lookedAt(eni, { problem, nowMs }),
     slots,
-    // It isn't what we thought, or just changes: look before the next try.
-    sight: problem.kind === "notFound" || problem.kind === "conflict"
-      ? { ...eni.sight, lookFromMs: nowMs }
-      : eni.sight,
     // The request may still be on its way, and would take an address that
     // came back in the meantime.
     assignFromMs: isUnsure(problem) ? nowMs + PROOF_MS : eni.assignFromMs,

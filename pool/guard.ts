@@ -51,6 +51,7 @@ export interface GuardOptions {
 /** Makes calls. */
 export class Guard {
   readonly #options: GuardOptions;
+  #config: PoolConfig;
   readonly #running = new Map<
     Promise<void>,
     { readonly call: OpenCall; readonly end: AbortController }
@@ -65,9 +66,19 @@ export class Guard {
    */
   constructor(options: GuardOptions) {
     this.#options = options;
-    for (const { id, cidr } of options.vSwitches ?? []) {
-      this.#subnetOf.set(id, cidr);
-    }
+    this.#config = options.config;
+    this.configure(options.config, options.vSwitches ?? []);
+  }
+
+  /**
+   * Takes up another configuration. Calls that run go on with the old one.
+   *
+   * @param config Who and where this pool is.
+   * @param vSwitches vSwitches whose prefix needn't be asked for.
+   */
+  configure(config: PoolConfig, vSwitches: readonly VSwitchChoice[]): void {
+    this.#config = config;
+    for (const { id, cidr } of vSwitches) this.#subnetOf.set(id, cidr);
   }
 
   /**
@@ -133,7 +144,8 @@ export class Guard {
     call: OpenCall,
     signal: AbortSignal,
   ): Promise<Answer> {
-    const { cloud, host, config } = this.#options;
+    const { cloud, host } = this.#options;
+    const config = this.#config;
     const { instanceId } = config;
     switch (call.kind) {
       case "survey":
@@ -185,7 +197,8 @@ export class Guard {
     call: Extract<OpenCall, { kind: "survey" }>,
     signal: AbortSignal,
   ): Promise<Answer> {
-    const { cloud, config } = this.#options;
+    const { cloud } = this.#options;
+    const config = this.#config;
     const { instanceId } = config;
     const all = this.#look("survey", [
       await cloud.describeEnis({ tags: ownTags(config) }, signal),
@@ -230,7 +243,7 @@ export class Guard {
     kind: "survey" | "describe",
     lists: readonly (readonly Eni[])[],
   ): SurveyAnswer {
-    const { instanceId, primaryMac } = this.#options.config;
+    const { instanceId, primaryMac } = this.#config;
     const enis = new Map(lists.flat().map((eni) => [eni.id, eni]));
     for (const [id, eni] of enis) if (eni.mac === primaryMac) enis.delete(id);
     return { kind, enis: [...enis.values()], instanceId };
@@ -281,6 +294,11 @@ async function change(
       const { count, token } = call;
       const ips = await cloud.assignIps({ eniId, count, token }, signal);
       return { kind: call.kind, ips };
+    }
+    case "secure": {
+      const { securityGroupIds } = call;
+      await cloud.setSecurityGroups({ eniId, securityGroupIds }, signal);
+      return { kind: call.kind };
     }
     case "unassign":
       await cloud.unassignIps({ eniId, ips: call.ips }, signal);

@@ -102,7 +102,7 @@ Deno.test("a cloud that is away: pods are served from stock, nothing else is don
       rig.newsOf("degraded").map((one) => one.level),
       ["noReleases", "probesOnly"],
     );
-    assertEquals(rig.newsOf("recovered").length, 1);
+    assertEquals(rig.newsOf("cloudBack").length, 1);
     assertEquals(rig.keeper.status().health, { level: "whole" });
     for (let i = 0; i < 6; i++) await rig.keeper.release(`pod-${i}`);
     await rig.clock.advance(60_000);

@@ -13,13 +13,14 @@
  *
  * @module
  */
-import { type Clock, systemClock } from "./clock.ts";
+import { Alarm, type Clock, systemClock } from "./clock.ts";
 import type {
   ClaimWish,
   Keeper,
   KeeperOptions,
   LostAndFound,
   PoolStatus,
+  Reconfiguration,
 } from "./contract.ts";
 import { PoolError } from "./error.ts";
 import type { PoolEvent } from "./event.ts";
@@ -28,6 +29,7 @@ import { CLAIMS_AT_ONCE, JOURNAL_RETRY_MS } from "./limits.ts";
 import type { PoolNews } from "./news.ts";
 import { withoutPodCidr } from "./pod_cidr_record.ts";
 import { reasonsOf } from "./reason.ts";
+import { reconfigured } from "./reconfigure.ts";
 import { difference, restore } from "./record.ts";
 import { leaseFound, notRecoveredError } from "./recover.ts";
 import {
@@ -68,7 +70,7 @@ class PoolKeeper implements Keeper {
   readonly #clock: Clock;
   readonly #chance: () => number;
   readonly #guard: Guard;
-  readonly #turnOptions: TurnOptions;
+  #turnOptions: TurnOptions;
   readonly #waiters = new Waiters();
   readonly #watchers = new Watchers();
   readonly #waiting = new WaitingNews();
@@ -81,7 +83,7 @@ class PoolKeeper implements Keeper {
   /** What callers want, in order. */
   #wishes: (PoolEvent | Release)[] = [];
   #isTurnDue = false;
-  #forgetTimer: () => void = () => {};
+  readonly #alarm: Alarm;
   #isJournalDown = false;
   #failure: PoolError | undefined;
 
@@ -89,6 +91,7 @@ class PoolKeeper implements Keeper {
     const { cloud, host, config, limits } = options;
     this.#options = options;
     this.#clock = options.clock ?? systemClock();
+    this.#alarm = new Alarm(this.#clock, () => this.#wake());
     this.#chance = options.chance ?? Math.random;
     this.#guard = new Guard({
       cloud,
@@ -112,7 +115,7 @@ class PoolKeeper implements Keeper {
     const known = withoutPodCidr(this.#options.journal.load());
     this.#state = restore(known, this.#clock.nowMs());
     this.#written = this.#state;
-    this.#wake();
+    this.#configure();
     await this.#watchers.wait((state) => state.surveyedMs !== undefined, {
       signal,
       error: () => notStartedError(this.#state),
@@ -122,11 +125,9 @@ class PoolKeeper implements Keeper {
 
   async claim(wish: ClaimWish, signal: AbortSignal): Promise<Lease> {
     const { ownerKey } = wish;
-    if (this.#mode === "new" || this.#mode === "stopped") {
-      throw this.#closed(`lease an address to ${ownerKey}`);
-    }
     // An owner that has a lease gets it even while the pool is being emptied.
-    if (this.#state.draining && this.lease(ownerKey) === undefined) {
+    const isShut = this.#state.draining && this.lease(ownerKey) === undefined;
+    if (this.#mode === "new" || this.#mode === "stopped" || isShut) {
       throw this.#closed(`lease an address to ${ownerKey}`);
     }
     if (this.#waiters.ownerCount >= CLAIMS_AT_ONCE) {
@@ -146,13 +147,11 @@ class PoolKeeper implements Keeper {
   }
 
   release(ownerKey: OwnerKey): Promise<Lease | undefined> {
-    const { promise, resolve, reject } = Promise.withResolvers<
-      Lease | undefined
-    >();
+    const { promise, ...ends } = Promise.withResolvers<Lease | undefined>();
     if (this.#mode === "new" || this.#mode === "stopped") {
-      reject(this.#closed(`release ${ownerKey}`));
+      ends.reject(this.#closed(`release ${ownerKey}`));
     } else {
-      this.#wish({ ownerKey, resolve, reject });
+      this.#wish({ ownerKey, ...ends });
     }
     return promise;
   }
@@ -179,9 +178,17 @@ class PoolKeeper implements Keeper {
     return [...this.#state.leases.values()];
   }
 
+  reconfigure(change: Reconfiguration): void {
+    if (this.#mode === "stopped") throw this.#closed("change the pool");
+    const { limits, config } = reconfigured(this.#turnOptions, change);
+    this.#turnOptions = { ...this.#turnOptions, limits, config };
+    this.#guard.configure(config, limits.vSwitches);
+    if (this.#mode !== "new") this.#configure();
+  }
+
   status(): PoolStatus {
     const now = { nowMs: this.#clock.nowMs(), mode: this.#mode };
-    return statusOf(this.#state, this.#options.limits, now);
+    return statusOf(this.#state, this.#turnOptions.limits, now);
   }
 
   async drain(signal: AbortSignal): Promise<void> {
@@ -203,6 +210,13 @@ class PoolKeeper implements Keeper {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
+  }
+
+  /** A fact, since it holds whether the journal can be written or not. */
+  #configure(): void {
+    const { securityGroupIds } = this.#turnOptions.config;
+    this.#facts.push({ kind: "configured", securityGroupIds });
+    this.#wake();
   }
 
   #wish(wish: PoolEvent | Release): void {
@@ -266,10 +280,10 @@ class PoolKeeper implements Keeper {
     for (const answer of answers) answer();
     this.#deliver(turn);
     this.#tell(turn.news);
-    const { limits } = this.#options;
+    const { limits } = this.#turnOptions;
     this.#tell(this.#waiting.of(this.#state, limits, nowMs));
     this.#watchers.meet(this.#state);
-    this.#sleep(wakeMs(this.#state, limits, nowMs));
+    this.#alarm.set(wakeMs(this.#state, limits, nowMs));
   }
 
   #apply(
@@ -314,7 +328,7 @@ class PoolKeeper implements Keeper {
       this.#isJournalDown = true;
       this.#tell([{ kind: "journalFailed", message: error.message }]);
     }
-    this.#sleep(this.#clock.nowMs() + JOURNAL_RETRY_MS);
+    this.#alarm.set(this.#clock.nowMs() + JOURNAL_RETRY_MS);
   }
 
   #deliver(turn: Turn): void {
@@ -332,7 +346,10 @@ class PoolKeeper implements Keeper {
       // Whoever wanted it gave up while it was granted.
       this.#wish({ ownerKey, resolve: () => {}, reject: () => {} });
     }
-    if (!this.#state.draining) return;
+    if (this.#state.draining) this.#turnAway();
+  }
+
+  #turnAway(): void {
     for (const waiter of this.#waiters.takeAll()) {
       waiter.reject(
         this.#closed(`lease an address to ${waiter.wish.ownerKey}`),
@@ -348,13 +365,6 @@ class PoolKeeper implements Keeper {
     for (const one of news) this.#options.onNews?.(one);
   }
 
-  #sleep(untilMs: number | undefined): void {
-    this.#forgetTimer();
-    if (untilMs === undefined || this.#mode === "stopped") return;
-    const delayMs = Math.max(0, untilMs - this.#clock.nowMs());
-    this.#forgetTimer = this.#clock.after(delayMs, () => this.#wake());
-  }
-
   #break(cause: unknown): void {
     const failure = brokenError(cause);
     this.#end(failure);
@@ -365,13 +375,9 @@ class PoolKeeper implements Keeper {
   #end(failure: PoolError | undefined): void {
     this.#failure = failure;
     this.#mode = "stopped";
-    this.#forgetTimer();
+    this.#alarm.end();
     this.#watchers.reject(this.#closed("go on"));
-    for (const waiter of this.#waiters.takeAll()) {
-      waiter.reject(
-        this.#closed(`lease an address to ${waiter.wish.ownerKey}`),
-      );
-    }
+    this.#turnAway();
     for (const wish of this.#wishes) {
       if ("reject" in wish) {
         wish.reject(this.#closed(`release ${wish.ownerKey}`));
@@ -388,7 +394,7 @@ class PoolKeeper implements Keeper {
     { signal, sinceMs }: { signal: AbortSignal; sinceMs: number },
   ): PoolError {
     const nowMs = this.#clock.nowMs();
-    const { limits } = this.#options;
+    const { limits } = this.#turnOptions;
     const reason = reasonsOf(this.#state, limits, nowMs).get(ownerKey);
     return gaveUpError(ownerKey, { waitedMs: nowMs - sinceMs, reason, signal });
   }

@@ -23,6 +23,7 @@ export const LANE_OF: Readonly<
   create: "take",
   attach: "take",
   assign: "take",
+  secure: "take",
   unassign: "give",
   detach: "give",
   delete: "give",

@@ -161,7 +161,7 @@ export type PoolNews =
     readonly problem: Problem;
   }
   /** The cloud has answered for a while: all is done again. */
-  | { readonly kind: "recovered" }
+  | { readonly kind: "cloudBack" }
   /** A claim must wait. */
   | {
     readonly kind: "claimWaiting";

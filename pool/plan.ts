@@ -19,6 +19,7 @@ import { ADDRESSES_PER_CALL, JOINING_MS, type PoolLimits } from "./limits.ts";
 import type { Reason } from "./news.ts";
 import { purge } from "./orphan.ts";
 import { refusals } from "./reason.ts";
+import { secure } from "./secure.ts";
 import { shrink } from "./shrink.ts";
 import type {
   EniIntent,
@@ -139,6 +140,7 @@ export function plan(
     grow(state, limits, { lanes, nowMs, begin });
     shrink(state, limits, { lanes, nowMs, begin });
   }
+  secure(state, { lanes, nowMs, begin });
   return calls.map(call);
 }
 

@@ -263,6 +263,8 @@ export interface PoolState {
   readonly available: ReadonlyMap<string, number>;
   /** Drawn with the last survey, from 0 to below 1. */
   readonly draw: number;
+  /** What cards of ours shall be in; undefined until the operator said. */
+  readonly securityGroupIds: readonly string[] | undefined;
   /** Cards of ours without a record, and when each was first seen. */
   readonly orphans: ReadonlyMap<string, number>;
   /** Until then one may still appear, though nothing else is held. */
@@ -307,6 +309,7 @@ export function emptyState(): PoolState {
     proveFromMs: 0,
     available: new Map(),
     draw: 0.5,
+    securityGroupIds: undefined,
     orphans: new Map(),
     doubtUntilMs: 0,
     spent: UNSPENT,

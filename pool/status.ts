@@ -95,6 +95,7 @@ function eniStatus(eni: PooledEni): EniStatus {
     sinceMs: eni.sinceMs,
     vSwitchId: eni.intent.vSwitchId,
     slots,
+    securityGroupIds: eni.intent.securityGroupIds,
     assigning: eni.assign?.count ?? 0,
     problem: eni.problem,
     goneSinceMs: eni.missingSinceMs ?? eni.sight.apartMs,

@@ -53,6 +53,8 @@ export function step(state: PoolState, event: PoolEvent): PoolState {
       return answered(state, event);
     case "failed":
       return failed(state, event);
+    case "configured":
+      return { ...state, securityGroupIds: event.securityGroupIds };
     case "warmed":
       return { ...state, isCold: false };
     case "draining":

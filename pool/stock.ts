@@ -106,8 +106,9 @@ export function stockOf(state: PoolState, limits: PoolLimits): Stock {
   for (const eni of state.enis.values()) {
     const isJoining = JOINING.has(eni.phase);
     const isServing = serves(eni);
-    // A detached card that we may not attach brings nothing, and makes no room.
-    if (eni.phase === "created" && !isPluggable(eni, limits)) continue;
+    // A card that we may not make or attach brings nothing, and makes no room.
+    const isStuck = eni.phase === "created" || eni.phase === "creating";
+    if (isStuck && !isPluggable(eni, limits)) continue;
     if (!isJoining && !isServing) {
       sum.leaving += limits.addressesPerEni;
       continue;

@@ -74,7 +74,7 @@ export function tell(
 function healthNews(before: Health, after: Health): PoolNews[] {
   const { level, awayMs: sinceMs, problem } = after;
   if (before.level === level) return [];
-  if (level === "whole") return [{ kind: "recovered" }];
+  if (level === "whole") return [{ kind: "cloudBack" }];
   if (sinceMs === undefined || problem === undefined) return [];
   return [{ kind: "degraded", level, sinceMs, problem }];
 }

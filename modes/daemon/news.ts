@@ -68,7 +68,7 @@ export function tell(log: Log, news: PoolNews): void {
         next_step: news.nextStep,
       });
     case "degraded":
-    case "recovered":
+    case "cloudBack":
       return tellOfHealth(log, news);
     case "orphanFound":
       return log.warning("an ENI of this node is loose and has no record", {
@@ -101,7 +101,7 @@ type Rest = Exclude<PoolNews, {
     | "orphanPurged";
 }>;
 
-type OfHealth = Extract<PoolNews, { kind: "degraded" | "recovered" }>;
+type OfHealth = Extract<PoolNews, { kind: "degraded" | "cloudBack" }>;
 
 type Drift = Extract<PoolNews, {
   kind: "leaseLost" | "leaseFound" | "addressesLost" | "proven";
@@ -135,7 +135,7 @@ function tellOfDrift(log: Log, news: Drift): void {
 }
 
 function tellOfHealth(log: Log, news: OfHealth): void {
-  if (news.kind === "recovered") {
+  if (news.kind === "cloudBack") {
     return log.info("the cloud is back: everything is done again");
   }
   const undone = news.level === "probesOnly"
