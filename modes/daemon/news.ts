@@ -69,16 +69,9 @@ export function tell(log: Log, news: PoolNews): void {
       });
     case "degraded":
     case "cloudBack":
-      return tellOfHealth(log, news);
     case "orphanFound":
-      return log.warning("an ENI of this node is loose and has no record", {
-        eni: news.eniId,
-        deleted_from: isoTime(news.purgeFromMs),
-      });
     case "orphanPurged":
-      return log.info("a loose ENI of this node was deleted", {
-        eni: news.eniId,
-      });
+      return tellOfCloud(log, news);
     default:
       return tellOfClaims(log, news);
   }
@@ -96,12 +89,12 @@ type Rest = Exclude<PoolNews, {
     | "quarantined"
     | "callFailed"
     | Drift["kind"]
-    | OfHealth["kind"]
-    | "orphanFound"
-    | "orphanPurged";
+    | OfCloud["kind"];
 }>;
 
-type OfHealth = Extract<PoolNews, { kind: "degraded" | "cloudBack" }>;
+type OfCloud = Extract<PoolNews, {
+  kind: "degraded" | "cloudBack" | "orphanFound" | "orphanPurged";
+}>;
 
 type Drift = Extract<PoolNews, {
   kind: "leaseLost" | "leaseFound" | "addressesLost" | "proven";
@@ -134,17 +127,29 @@ function tellOfDrift(log: Log, news: Drift): void {
   }
 }
 
-function tellOfHealth(log: Log, news: OfHealth): void {
-  if (news.kind === "cloudBack") {
-    return log.info("the cloud is back: everything is done again");
+function tellOfCloud(log: Log, news: OfCloud): void {
+  switch (news.kind) {
+    case "degraded": {
+      const undone = news.level === "probesOnly"
+        ? "pods are served from stock, and it is only asked if it is back"
+        : "nothing is given back any more";
+      return log.error(`the cloud is away: ${undone}`, {
+        since: isoTime(news.sinceMs),
+        cloud: news.problem,
+      });
+    }
+    case "cloudBack":
+      return log.info("the cloud is back: everything is done again");
+    case "orphanFound":
+      return log.warning("an ENI of this node is loose and has no record", {
+        eni: news.eniId,
+        deleted_from: isoTime(news.purgeFromMs),
+      });
+    case "orphanPurged":
+      return log.info("a loose ENI of this node was deleted", {
+        eni: news.eniId,
+      });
   }
-  const undone = news.level === "probesOnly"
-    ? "pods are served from stock, and it is only asked if it is back"
-    : "nothing is given back any more";
-  log.error(`the cloud is away: ${undone}`, {
-    since: isoTime(news.sinceMs),
-    cloud: news.problem,
-  });
 }
 
 function tellOfClaims(log: Log, news: Rest): void {
