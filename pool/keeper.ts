@@ -27,10 +27,8 @@ import type { PoolEvent } from "./event.ts";
 import { type CallEnd, Guard } from "./guard.ts";
 import { CLAIMS_AT_ONCE, JOURNAL_RETRY_MS } from "./limits.ts";
 import type { PoolNews } from "./news.ts";
-import { withoutPodCidr } from "./pod_cidr_record.ts";
 import { reasonsOf } from "./reason.ts";
 import { reconfigured } from "./reconfigure.ts";
-import { difference, restore } from "./record.ts";
 import { leaseFound, notRecoveredError } from "./recover.ts";
 import {
   brokenError,
@@ -54,6 +52,7 @@ import { Turn, type TurnOptions } from "./turn.ts";
 import { wakeMs } from "./wake.ts";
 import { type Release, Waiters, Watchers } from "./waiters.ts";
 import { WaitingNews } from "./waiting.ts";
+import { Written } from "./written.ts";
 
 /**
  * Makes the keeper of a node's pool; it does nothing before `start`.
@@ -75,8 +74,6 @@ class PoolKeeper implements Keeper {
   readonly #watchers = new Watchers();
   readonly #waiting = new WaitingNews();
   #state: PoolState = emptyState();
-  /** What the journal holds. */
-  #written: PoolState = this.#state;
   #mode: PoolStatus["mode"] = "new";
   /** What the cloud and the host said. */
   #facts: PoolEvent[] = [];
@@ -84,12 +81,13 @@ class PoolKeeper implements Keeper {
   #wishes: (PoolEvent | Release)[] = [];
   #isTurnDue = false;
   readonly #alarm: Alarm;
-  #isJournalDown = false;
+  readonly #written: Written;
   #failure: PoolError | undefined;
 
   constructor(options: KeeperOptions) {
     const { cloud, host, config, limits } = options;
     this.#options = options;
+    this.#written = new Written(options.journal);
     this.#clock = options.clock ?? systemClock();
     this.#alarm = new Alarm(this.#clock, () => this.#wake());
     this.#chance = options.chance ?? Math.random;
@@ -112,9 +110,7 @@ class PoolKeeper implements Keeper {
   async start(signal: AbortSignal): Promise<void> {
     if (this.#mode !== "new") throw this.#closed("start");
     this.#mode = "starting";
-    const known = withoutPodCidr(this.#options.journal.load());
-    this.#state = restore(known, this.#clock.nowMs());
-    this.#written = this.#state;
+    this.#state = this.#written.load(this.#clock.nowMs());
     this.#configure();
     await this.#watchers.wait((state) => state.surveyedMs !== undefined, {
       signal,
@@ -266,7 +262,7 @@ class PoolKeeper implements Keeper {
     for (const wish of wishes) this.#apply(turn, wish, { nowMs, answers });
     turn.decide(nowMs);
     try {
-      this.#write(turn.state);
+      this.#tell(this.#written.write(turn.state));
     } catch (error) {
       if (!(error instanceof PoolError) || error.kind !== "journal") {
         throw error;
@@ -303,15 +299,6 @@ class PoolKeeper implements Keeper {
     answers.push(() => this.#reject(ownerKey, cancelledError(ownerKey)));
   }
 
-  #write(state: PoolState): void {
-    const change = difference(this.#written, state);
-    if (change !== undefined) this.#options.journal.commit(change);
-    this.#written = state;
-    if (!this.#isJournalDown || change === undefined) return;
-    this.#isJournalDown = false;
-    this.#tell([{ kind: "journalBack" }]);
-  }
-
   /** Facts stay; whoever waits is told, since nothing can be promised now. */
   #takeBack(
     settled: PoolState,
@@ -324,10 +311,7 @@ class PoolKeeper implements Keeper {
       else if (wish.kind === "draining") this.#wishes.push(wish);
     }
     for (const waiter of this.#waiters.takeAll()) waiter.reject(error);
-    if (!this.#isJournalDown) {
-      this.#isJournalDown = true;
-      this.#tell([{ kind: "journalFailed", message: error.message }]);
-    }
+    this.#tell(this.#written.refused(error.message));
     this.#alarm.set(this.#clock.nowMs() + JOURNAL_RETRY_MS);
   }
 
