@@ -61,12 +61,6 @@ export function tell(log: Log, news: PoolNews): void {
     case "proven":
       return tellOfDrift(log, news);
     case "callFailed":
-      return log.warning("a cloud call failed", {
-        cloud: news.problem,
-        eni: news.eniId,
-        vswitch: news.vSwitchId,
-        next_step: news.nextStep,
-      });
     case "degraded":
     case "cloudBack":
     case "orphanFound":
@@ -87,13 +81,17 @@ type Rest = Exclude<PoolNews, {
     | "assigned"
     | "unassigned"
     | "quarantined"
-    | "callFailed"
     | Drift["kind"]
     | OfCloud["kind"];
 }>;
 
 type OfCloud = Extract<PoolNews, {
-  kind: "degraded" | "cloudBack" | "orphanFound" | "orphanPurged";
+  kind:
+    | "callFailed"
+    | "degraded"
+    | "cloudBack"
+    | "orphanFound"
+    | "orphanPurged";
 }>;
 
 type Drift = Extract<PoolNews, {
@@ -129,6 +127,13 @@ function tellOfDrift(log: Log, news: Drift): void {
 
 function tellOfCloud(log: Log, news: OfCloud): void {
   switch (news.kind) {
+    case "callFailed":
+      return log.warning("a cloud call failed", {
+        cloud: news.problem,
+        eni: news.eniId,
+        vswitch: news.vSwitchId,
+        next_step: news.nextStep,
+      });
     case "degraded": {
       const undone = news.level === "probesOnly"
         ? "pods are served from stock, and it is only asked if it is back"
