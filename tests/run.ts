@@ -24,6 +24,7 @@ const ROOT: string = new URL("../", import.meta.url).pathname;
 const ALONE = [
   "netns",
   "tests/bandwidth",
+  "tests/cni",
   "tests/daemon",
   "tests/fabric",
   "tests/install",

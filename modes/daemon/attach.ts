@@ -24,12 +24,15 @@ import {
   attachmentOf,
   hostEnd,
   NotSetUpError,
+  requireResultOf,
+  requireSame,
   sentence,
 } from "./attached.ts";
 import type { NodeEnis } from "./enis.ts";
-import { CNI_CODE, type CniRequest, RequestError } from "./request.ts";
+import { type CniRequest, RequestError } from "./request.ts";
 import { CODE_CHANGED } from "./result.ts";
 import { Sandboxes } from "./sandboxes.ts";
+import { Unheard } from "./unheard.ts";
 
 /** What an attacher works with. */
 export interface AttacherParts {
@@ -52,8 +55,15 @@ export type SandboxRequest = CniRequest & { readonly owner: Owner };
 export interface Added {
   /** What the pod has. */
   readonly attachment: Attachment;
-  /** False when an earlier ADD of the same owner made it. */
-  readonly fresh: boolean;
+  /** How the kernel was set up for it. */
+  readonly plan: Plan;
+  /** To be called once the caller has its answer. */
+  readonly heard: () => void;
+  /**
+   * To be called when no caller can have it: takes everything back, unless
+   * another ADD of this owner has been answered since, or was before.
+   */
+  readonly undo: () => Promise<void>;
 }
 
 /** Attaches pods, checks and detaches them. */
@@ -62,6 +72,7 @@ export class Attacher {
   readonly #sandboxes = new Sandboxes();
   /** ADDs that wait or are under way, so that a DEL can end them. */
   readonly #adding = new Map<string, Set<AbortController>>();
+  readonly #unheard = new Unheard();
   /** Whose DEL was answered while the journal couldn't be written. */
   readonly #unreleased = new Map<string, Owner>();
 
@@ -188,6 +199,7 @@ export class Attacher {
    * @param list The network's name; who stays; and, for a list that was
    * written down, when: who came later isn't on it, and stays too.
    * @returns The owners that went.
+   * @throws {AggregateError} When some couldn't; the others went.
    */
   async collect(
     { network, valid, writtenMs = Infinity }: {
@@ -205,34 +217,54 @@ export class Attacher {
       .filter((lease) => lease.atMs < writtenMs)
       .map((lease) => attachmentOf(lease).owner)
       .filter((owner) => owner.network === network && !stays(owner));
-    for (const owner of gone) await this.delete(owner);
-    return gone;
+    const failures: unknown[] = [];
+    for (const owner of gone) {
+      await this.delete(owner).catch((error) => failures.push(error));
+    }
+    if (failures.length === 0) return gone;
+    throw new AggregateError(
+      failures,
+      `${failures.length} of ${gone.length} stale attachments can't be removed`,
+    );
   }
 
   async #add(request: SandboxRequest, signal: AbortSignal): Promise<Added> {
     const { keeper, kernel, enis } = this.#parts;
     const { owner, pod, netns = "" } = request;
     const mtu = request.config.mtu ?? this.#parts.mtu;
+    const key = ownerKey(owner);
     const wish = { owner, ...pod && { pod }, netns, mtu };
     signal.throwIfAborted();
     await kernel.checkNamespace(netns);
-    const earlier = keeper.lease(ownerKey(owner));
+    const earlier = keeper.lease(key);
     if (earlier !== undefined) requireSame(attachmentOf(earlier), netns);
-    this.#unreleased.delete(ownerKey(owner));
+    this.#unreleased.delete(key);
     const lease = await keeper.claim({
-      ownerKey: ownerKey(owner),
+      ownerKey: key,
       attach: (grant) => attachmentFor(wish, grant, enis),
     }, signal);
     const attachment = attachmentOf(lease);
+    const plan = podPlan(attachment, attachment.eni);
     try {
-      await kernel.apply(podPlan(attachment, attachment.eni));
+      await kernel.apply(plan);
       signal.throwIfAborted();
     } catch (error) {
       // Of a retried ADD, what the first one made is kept.
       if (earlier === undefined) await this.#delete(owner);
       throw error;
     }
-    return { attachment, fresh: earlier === undefined };
+    const isNew = earlier === undefined;
+    const ticket = this.#unheard.answered(key, { isNew });
+    return {
+      attachment,
+      plan,
+      heard: () => this.#unheard.arrived(key, ticket),
+      undo: () =>
+        this.#sandboxes.run(owner.containerId, async () => {
+          const isForgotten = this.#unheard.isForgotten(key, ticket);
+          if (isForgotten) await this.#delete(owner);
+        }),
+    };
   }
 
   async #check(request: SandboxRequest): Promise<void> {
@@ -246,6 +278,7 @@ export class Attacher {
       );
     }
     const attachment = attachmentOf(lease);
+    requireResultOf(attachment, request);
     const eni = enis.attached(attachment.eni.id);
     if (eni === undefined) {
       throw new RequestError(
@@ -301,6 +334,7 @@ export class Attacher {
     const { keeper, kernel } = this.#parts;
     const key = ownerKey(owner);
     const lease = keeper.lease(key);
+    this.#unheard.ended(key);
     if (lease === undefined) {
       this.#unreleased.delete(key);
       // A DEL that was cut short may have left it, and a journal may be lost.
@@ -329,13 +363,4 @@ export class Attacher {
       this.#unreleased.set(key, owner);
     }
   }
-}
-
-function requireSame(earlier: Attachment, netns: string): void {
-  if (earlier.netns === netns) return;
-  throw new RequestError(
-    CNI_CODE.invalidVariable,
-    `CNI_NETNS is ${netns}, but ${ownerKey(earlier.owner)} is attached in ` +
-      `${earlier.netns}: DEL it first`,
-  );
 }

@@ -4,9 +4,11 @@
  * @module
  */
 import {
+  addressesOf,
   type Attachment,
   hostLinkName,
   type Owner,
+  ownerKey,
   type PodName,
   vethMacs,
 } from "../../netns/attachment.ts";
@@ -14,6 +16,9 @@ import type { Difference, VethStep } from "../../netns/step.ts";
 import type { Grant } from "../../pool/contract.ts";
 import type { Lease } from "../../pool/state.ts";
 import type { NodeEnis } from "./enis.ts";
+import { mismatches } from "./previous.ts";
+import { CNI_CODE, type CniRequest, RequestError } from "./request.ts";
+import { CODE_CHANGED } from "./result.ts";
 
 /** What is known of a pod before it has an address. */
 export interface PodWish {
@@ -95,4 +100,47 @@ export function sentence(difference: Difference): string {
     ? ""
     : `, it is ${difference.seen}`;
   return `${difference.problem}: ${difference.object}${seen}`;
+}
+
+/**
+ * Refuses the result of another attachment: a runtime's memory of that says
+ * nothing about this one.
+ *
+ * @param attachment What the pod has.
+ * @param request What the runtime kept, and where it has the pod.
+ * @throws {RequestError} That says what differs.
+ */
+export function requireResultOf(
+  attachment: Attachment,
+  { config: { prevResult }, netns = attachment.netns }: Pick<
+    CniRequest,
+    "config" | "netns"
+  >,
+): void {
+  if (prevResult === undefined) return;
+  const { owner: { ifName } } = attachment;
+  const ips = addressesOf(attachment);
+  const problems = mismatches(prevResult, { ifName, netns, ips });
+  if (problems.length === 0) return;
+  throw new RequestError(
+    CODE_CHANGED,
+    `the result that the runtime kept isn't of ${ownerKey(attachment.owner)}`,
+    problems,
+  );
+}
+
+/**
+ * Refuses an ADD of an owner that is attached elsewhere.
+ *
+ * @param earlier What the owner has.
+ * @param netns The path of the sandbox's namespace now.
+ * @throws {RequestError} That says where it is attached.
+ */
+export function requireSame(earlier: Attachment, netns: string): void {
+  if (earlier.netns === netns) return;
+  throw new RequestError(
+    CNI_CODE.invalidVariable,
+    `CNI_NETNS is ${netns}, but ${ownerKey(earlier.owner)} is attached in ` +
+      `${earlier.netns}: DEL it first`,
+  );
 }

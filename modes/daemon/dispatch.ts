@@ -28,6 +28,8 @@ import {
 export interface Served {
   /** What the caller shall hear. */
   readonly answer: Answer;
+  /** Run once the caller has it. */
+  readonly heard?: () => void;
   /** Run when the caller can't hear it any more. */
   readonly undo?: () => Promise<void>;
 }
@@ -37,12 +39,20 @@ export type OperatorCommands = Readonly<
   Record<string, (body: unknown, signal: AbortSignal) => Promise<unknown>>
 >;
 
+/** Why no ADD can be served now. */
+export interface NotReady {
+  /** For people. */
+  readonly why: string;
+  /** Whether pods that are there suffer too. */
+  readonly isLimited: boolean;
+}
+
 /** What a dispatcher works with. */
 export interface DispatchParts {
   /** Serves the verbs of sandboxes. */
   readonly attacher: Attacher;
   /** Says whether an ADD could be served now: nothing, or why not. */
-  readonly notReady: () => string | undefined;
+  readonly notReady: () => NotReady | undefined;
   /** How long an ADD may take before the runtime is told to come again. */
   readonly addDeadlineMs: number;
   /** Told of an error after which nothing can be trusted any more. */
@@ -105,6 +115,10 @@ async function serveVerb(
   wire: WireRequest,
   gone: AbortSignal,
 ): Promise<Served> {
+  // Whoever asks for the versions may know none of ours.
+  if (wire.variables.get("CNI_COMMAND") === "VERSION") {
+    return { answer: versionAnswer(versionOf(wire.stdin)) };
+  }
   const request = decodeRequest(wire.variables, wire.stdin);
   const { attacher } = parts;
   switch (request.verb) {
@@ -121,8 +135,6 @@ async function serveVerb(
       return { answer: NOTHING };
     case "STATUS":
       return { answer: status(parts) };
-    case "VERSION":
-      return { answer: versionAnswer(request.config.cniVersion) };
   }
 }
 
@@ -133,7 +145,7 @@ async function serveAdd(
 ): Promise<Served> {
   const deadline = AbortSignal.timeout(addDeadlineMs);
   const startMs = performance.now();
-  const { attachment, fresh } = await attacher.add(
+  const { attachment, plan, heard, undo } = await attacher.add(
     request,
     AbortSignal.any([gone, deadline]),
   );
@@ -148,10 +160,7 @@ async function serveAdd(
     ip: attachment.ip,
     took_ms: Math.round((performance.now() - startMs) * 100) / 100,
   });
-  return {
-    answer: addAnswer(attachment, request.config.cniVersion),
-    ...(fresh ? { undo: () => attacher.delete(request.owner) } : {}),
-  };
+  return { answer: addAnswer(plan, request.config), heard, undo };
 }
 
 async function serveGc(attacher: Attacher, request: CniRequest): Promise<void> {
@@ -165,10 +174,18 @@ async function serveGc(attacher: Attacher, request: CniRequest): Promise<void> {
   await attacher.collect({ network: name, valid: validAttachments });
 }
 
+/**
+ * A node without a free address isn't unready: runtimes make a node NotReady
+ * by this, and Kubernetes then takes its pods away.
+ */
 function status({ notReady }: DispatchParts): Answer {
-  const why = notReady();
-  if (why !== undefined) throw new RequestError(CNI_CODE.notAvailable, why);
-  return NOTHING;
+  const reason = notReady();
+  if (reason === undefined) return NOTHING;
+  const { notAvailable, limited } = CNI_CODE;
+  throw new RequestError(
+    reason.isLimited ? limited : notAvailable,
+    reason.why,
+  );
 }
 
 async function serveCommand(

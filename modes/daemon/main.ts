@@ -13,7 +13,7 @@ import { readArguments, USAGE } from "./arguments.ts";
 import type { DaemonArguments } from "./arguments.ts";
 import { Attacher } from "./attach.ts";
 import type { DaemonConfig } from "./config.ts";
-import { dispatch, type OperatorCommands } from "./dispatch.ts";
+import { dispatch, type NotReady, type OperatorCommands } from "./dispatch.ts";
 import { loadConfig } from "./eni_conf_file.ts";
 import { requireMode } from "./mode.ts";
 import type { NodeEnis } from "./enis.ts";
@@ -110,10 +110,13 @@ async function serveUntilTold(parts: Parts & Pool): Promise<void> {
   started.catch((error) =>
     log.error("the cloud hasn't told which ENIs there are", errorFields(error))
   );
-  const notReady = (): string | undefined =>
-    keeper.status().mode === "serving"
-      ? undefined
-      : `the pool of this node is ${keeper.status().mode}`;
+  const notReady = (): NotReady | undefined => {
+    const { mode, lost } = keeper.status();
+    if (mode === "serving") return undefined;
+    const isLimited = lost.length > 0;
+    const pods = isLimited ? `; ${lost.length} pods have lost an address` : "";
+    return { why: `the pool of this node is ${mode}${pods}`, isLimited };
+  };
   const stop = Promise.withResolvers<string>();
   const { addDeadlineMs } = options;
   const dispatching = {

@@ -8,21 +8,13 @@
  */
 import { z } from "zod";
 import type { Owner, PodName } from "../../netns/attachment.ts";
+import { type Previous, previous } from "./previous.ts";
+import { CNI_VERSIONS, type CniVersion, isVersion } from "./versions.ts";
 
-/** The versions of the CNI spec that are spoken, oldest first. */
-export const CNI_VERSIONS: readonly CniVersion[] = [
-  "0.3.0",
-  "0.3.1",
-  "0.4.0",
-  "1.0.0",
-  "1.1.0",
-];
+export { CNI_VERSIONS, type CniVersion } from "./versions.ts";
 
-/** A version of the CNI spec. */
-export type CniVersion = "0.3.0" | "0.3.1" | "0.4.0" | "1.0.0" | "1.1.0";
-
-/** What a runtime can ask of a daemon; VERSION is answered by the relay too. */
-export type CniVerb = "ADD" | "CHECK" | "DEL" | "GC" | "STATUS" | "VERSION";
+/** What a runtime can ask of a daemon, besides VERSION. */
+export type CniVerb = "ADD" | "CHECK" | "DEL" | "GC" | "STATUS";
 
 /** The spec's error codes that we use. Source: CNI spec 1.1.0, "Error". */
 export const CNI_CODE = {
@@ -33,6 +25,7 @@ export const CNI_CODE = {
   invalidConfig: 7,
   tryAgain: 11,
   notAvailable: 50,
+  limited: 51,
 } as const;
 
 /** A request that can't be served; its code goes to the runtime as it is. */
@@ -66,8 +59,8 @@ export interface NetworkConfig {
   readonly name: string;
   /** Bytes in a packet, when the network says so. */
   readonly mtu?: number;
-  /** The result of an earlier ADD. */
-  readonly prevResult?: unknown;
+  /** What earlier plugins of the list answered; the whole list for CHECK. */
+  readonly prevResult?: Previous;
   /** Attachments that are still valid, for GC. */
   readonly validAttachments?: readonly {
     readonly containerID: string;
@@ -81,7 +74,7 @@ export interface CniRequest {
   readonly verb: CniVerb;
   /** The network configuration. */
   readonly config: NetworkConfig;
-  /** Whose attachment; absent for STATUS, GC and VERSION. */
+  /** Whose attachment; absent for STATUS and GC. */
   readonly owner?: Owner;
   /** The path of the sandbox's namespace; absent when it may be gone. */
   readonly netns?: string;
@@ -103,12 +96,12 @@ const VERBS: Readonly<Record<CniVerb, { env: string[]; since: CniVersion }>> = {
   },
   GC: { env: [], since: "1.1.0" },
   STATUS: { env: [], since: "1.1.0" },
-  VERSION: { env: [], since: "0.3.0" },
 };
 
+/** Go writes an empty list as null. */
 const attachments = z.array(
   z.object({ containerID: z.string(), ifname: z.string().default("") }),
-);
+).nullable();
 
 /** Keys that we don't know belong to others in the chain, and are left. */
 const network = z.looseObject({
@@ -117,10 +110,13 @@ const network = z.looseObject({
     "must start with a letter or digit, then letters, digits, _ . -",
   ),
   mtu: z.int().min(1280).max(9000).optional(),
-  prevResult: z.unknown().optional(),
+  prevResult: previous.nullish(),
   "cni.dev/valid-attachments": attachments.optional(),
   "cni.dev/attachments": attachments.optional(),
 });
+
+/** What is only for making a network mustn't keep one from being removed. */
+const bare = network.omit({ mtu: true, prevResult: true });
 
 /**
  * Decodes a call.
@@ -139,14 +135,19 @@ export function decodeRequest(
   if (!isVerb(verb)) {
     throw new RequestError(
       CNI_CODE.invalidVariable,
-      `CNI_COMMAND must be ${Object.keys(VERBS).join(", ")}: it is "${verb}"`,
+      `CNI_COMMAND must be ${
+        Object.keys(VERBS).join(", ")
+      } or VERSION: it is ` +
+        `"${verb}"`,
     );
   }
-  const config = decodeNetwork(stdin);
+  const config = decodeNetwork(stdin, verb);
   requireSince(verb, config.cniVersion);
   checkVariables(verb, variables);
   const netns = variables.get("CNI_NETNS");
-  const pod = podOf(variables.get("CNI_ARGS") ?? "");
+  const pod = verb === "ADD"
+    ? podOf(variables.get("CNI_ARGS") ?? "")
+    : undefined;
   return {
     verb,
     config,
@@ -180,7 +181,7 @@ export function versionOf(stdin: Uint8Array): CniVersion {
   }
 }
 
-function decodeNetwork(stdin: Uint8Array): NetworkConfig {
+function decodeNetwork(stdin: Uint8Array, verb: CniVerb): NetworkConfig {
   const json = parseJson(stdin);
   const version = json["cniVersion"];
   if (!isVersion(version)) {
@@ -190,7 +191,8 @@ function decodeNetwork(stdin: Uint8Array): NetworkConfig {
         (version === undefined ? "absent" : JSON.stringify(version)),
     );
   }
-  const decoded = network.safeParse(json);
+  const isWhole = verb === "ADD" || verb === "CHECK";
+  const decoded = (isWhole ? network : bare).safeParse(json);
   if (!decoded.success) {
     const problems = decoded.error.issues.map((issue) =>
       `${issue.path.join(".") || "it"}: ${issue.message}`
@@ -201,16 +203,28 @@ function decodeNetwork(stdin: Uint8Array): NetworkConfig {
       problems,
     );
   }
-  const { data } = decoded;
-  const valid = data["cni.dev/valid-attachments"] ??
-    data["cni.dev/attachments"];
+  const { name, mtu, prevResult }: Partial<z.output<typeof network>> =
+    decoded.data;
+  const valid = validOf(decoded.data);
   return {
     cniVersion: version,
-    name: data.name,
-    ...(data.mtu === undefined ? {} : { mtu: data.mtu }),
-    ...(data.prevResult === undefined ? {} : { prevResult: data.prevResult }),
+    name: name ?? "",
+    ...(mtu === undefined ? {} : { mtu }),
+    ...(prevResult ? { prevResult } : {}),
     ...(valid === undefined ? {} : { validAttachments: valid }),
   };
+}
+
+/**
+ * Runtimes write the list under either name, and some under both: whoever is
+ * on one of them stays. Source: CNI spec 1.1.0, "GC", and libcni 1.2.
+ */
+function validOf(
+  data: z.output<typeof bare>,
+): NetworkConfig["validAttachments"] {
+  const lists = [data["cni.dev/valid-attachments"], data["cni.dev/attachments"]]
+    .filter((list) => list !== undefined);
+  return lists.length === 0 ? undefined : lists.flatMap((list) => list ?? []);
 }
 
 function parseJson(stdin: Uint8Array): Record<string, unknown> {
@@ -302,8 +316,4 @@ function podOf(args: string): PodName | undefined {
 
 function isVerb(text: string): text is CniVerb {
   return Object.hasOwn(VERBS, text);
-}
-
-function isVersion(value: unknown): value is CniVersion {
-  return CNI_VERSIONS.some((version) => version === value);
 }

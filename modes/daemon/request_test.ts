@@ -117,6 +117,55 @@ Deno.test("decodeRequest() reads GC's attachments in both spellings", () => {
   }
 });
 
+Deno.test("decodeRequest() keeps whoever is on one of GC's two lists", () => {
+  const gc = (lists: Record<string, unknown>) =>
+    decode({ CNI_COMMAND: "GC" }, { ...CONF, cniVersion: "1.1.0", ...lists })
+      .config.validAttachments;
+  const [one, two] = ["c1", "c2"].map((containerID) => ({ containerID }));
+  const lists = {
+    "cni.dev/valid-attachments": [one],
+    "cni.dev/attachments": [two],
+  };
+  assertEquals(gc(lists)?.map(({ containerID }) => containerID), ["c1", "c2"]);
+  assertEquals(gc({ "cni.dev/attachments": null }), []);
+  assertEquals(gc({}), undefined);
+});
+
+Deno.test("decodeRequest() reads a prevResult, and tells all that is wrong", () => {
+  const prevResult = {
+    cniVersion: "1.0.0",
+    interfaces: [{ name: "eth0", sandbox: "/run/netns/x", more: 1 }],
+    ips: [{ address: "10.0.0.7/32", interface: 0 }],
+    routes: null,
+  };
+  const { config } = decode(ENV, { ...CONF, prevResult });
+  assertEquals(config.prevResult?.interfaces, prevResult.interfaces);
+  assertEquals(config.prevResult?.routes, []);
+  check(ENV, {
+    ...CONF,
+    prevResult: {
+      cniVersion: "9.9.9",
+      interfaces: [{}],
+      ips: [{ address: "10.0.0.7" }],
+      routes: [{ dst: "all" }],
+    },
+  }, {
+    code: 7,
+    includes: ["cniVersion", "interfaces.0.name", "ips.0.address", "routes.0"],
+  });
+  const ips = [{ address: "10.0.0.7/32", interface: 3 }];
+  check(ENV, { ...CONF, prevResult: { ips } }, {
+    code: 7,
+    includes: ["prevResult.ips.0.interface: must be one of the 0"],
+  });
+});
+
+Deno.test("decodeRequest() lets DEL come with whatever ADD would refuse", () => {
+  const env = { ...ENV, CNI_COMMAND: "DEL", CNI_ARGS: "nonsense" };
+  const { owner } = decode(env, { ...CONF, mtu: 1, prevResult: "nonsense" });
+  assertEquals(owner?.network, "terway");
+});
+
 Deno.test("versionOf() finds a version in whatever comes", () => {
   const of = (text: string) => versionOf(new TextEncoder().encode(text));
   assertEquals(of(`{"cniVersion":"0.4.0","name":7}`), "0.4.0");

@@ -6,18 +6,14 @@
  *
  * @module
  */
-import {
-  type Attachment,
-  hostLinkName,
-  vethMacs,
-} from "../../netns/attachment.ts";
-import { POD_GATEWAY } from "../../netns/datapath/veth.ts";
-import { familyOf, hostCidr } from "../../netns/ip.ts";
+import type { Plan } from "../../netns/step.ts";
+import { behind, resultOf } from "./cni_result.ts";
 import { ConfigError } from "./config.ts";
 import {
   CNI_CODE,
   CNI_VERSIONS,
   type CniVersion,
+  type NetworkConfig,
   RequestError,
 } from "./request.ts";
 
@@ -50,31 +46,17 @@ export const NOTHING: Answer = { status: 0, document: "" };
 /**
  * Writes the result of an ADD in the version that was asked for.
  *
- * @param attachment What the pod got.
- * @param version The version of the network configuration.
+ * @param plan What was applied for the pod.
+ * @param config The network configuration; a result of earlier plugins in the
+ * list becomes part of ours.
  * @returns The answer.
  */
-export function addAnswer(attachment: Attachment, version: CniVersion): Answer {
-  const { owner, netns, ip, mtu } = attachment;
-  const macs = vethMacs(owner);
-  const withMtu = version === "1.1.0" ? { mtu } : {};
-  const family = familyOf(ip);
-  const old = CNI_VERSIONS.indexOf(version) < CNI_VERSIONS.indexOf("1.0.0");
-  return answer({
-    cniVersion: version,
-    interfaces: [
-      { name: hostLinkName(owner), mac: macs.host, ...withMtu },
-      { name: owner.ifName, mac: macs.pod, ...withMtu, sandbox: netns },
-    ],
-    ips: [{
-      ...(old ? { version: String(family) } : {}),
-      address: hostCidr(ip),
-      gateway: POD_GATEWAY,
-      interface: 1,
-    }],
-    routes: [{ dst: family === 4 ? "0.0.0.0/0" : "::/0", gw: POD_GATEWAY }],
-    dns: {},
-  });
+export function addAnswer(
+  plan: Plan,
+  { cniVersion, prevResult }: Pick<NetworkConfig, "cniVersion" | "prevResult">,
+): Answer {
+  const own = resultOf(plan, cniVersion);
+  return answer(prevResult === undefined ? own : behind(prevResult, own));
 }
 
 /**
@@ -121,6 +103,14 @@ export function meaning(
 ): { code: number; msg: string; details: string } {
   if (error instanceof RequestError) {
     return { code: error.code, msg: error.message, details: error.details };
+  }
+  if (error instanceof AggregateError) {
+    const all = error.errors.map(meaning);
+    return {
+      code: all[0]?.code ?? CODE_INTERNAL,
+      msg: error.message,
+      details: all.map(({ msg }) => msg).join("; "),
+    };
   }
   if (error instanceof ConfigError) {
     return { code: CNI_CODE.invalidConfig, msg: error.message, details: "" };

@@ -1,8 +1,9 @@
 import { assertEquals } from "@std/assert";
 import type { Attachment } from "../../netns/attachment.ts";
+import { podPlan } from "../../netns/datapath/veth.ts";
 import { CloudError } from "../../pool/cloud.ts";
 import { ConfigError } from "./config.ts";
-import { RequestError } from "./request.ts";
+import { type CniVersion, RequestError } from "./request.ts";
 import { addAnswer, errorAnswer, meaning, versionAnswer } from "./result.ts";
 
 const ATTACHMENT: Attachment = {
@@ -20,8 +21,9 @@ const ATTACHMENT: Attachment = {
   mtu: 1500,
 };
 
-function resultIn(version: Parameters<typeof addAnswer>[1]) {
-  const { status, document } = addAnswer(ATTACHMENT, version);
+function resultIn(cniVersion: CniVersion) {
+  const plan = podPlan(ATTACHMENT, ATTACHMENT.eni);
+  const { status, document } = addAnswer(plan, { cniVersion });
   assertEquals(status, 0);
   assertEquals(document.indexOf("\n"), document.length - 1);
   return JSON.parse(document);
@@ -40,7 +42,9 @@ Deno.test("addAnswer() is the result that each version of the spec wants", () =>
   assertEquals(result.ips, [
     { address: "10.0.1.7/32", gateway: "169.254.1.1", interface: 1 },
   ]);
-  assertEquals(result.routes, [{ dst: "0.0.0.0/0", gw: "169.254.1.1" }]);
+  assertEquals(result.routes, [
+    { dst: "0.0.0.0/0", gw: "169.254.1.1", table: 254, scope: 0 },
+  ]);
 
   assertEquals(resultIn("1.0.0").interfaces[0].mtu, undefined);
   assertEquals(resultIn("0.4.0").ips[0].version, "4");

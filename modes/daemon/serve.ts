@@ -128,11 +128,14 @@ async function serveOne(
     callerGone(conn).then(() =>
       gone.abort(new DOMException("the caller is gone", "AbortError"))
     );
-    const { answer, undo } = await handle(request, gone.signal);
-    await reply(conn, answer, gone.signal).catch(async (error) => {
+    const { answer, heard, undo } = await handle(request, gone.signal);
+    try {
+      await reply(conn, answer, gone.signal);
+    } catch (error) {
       log.warning("the caller was gone before its answer", errorFields(error));
-      await undo?.();
-    });
+      return await undo?.();
+    }
+    heard?.();
   } catch (error) {
     log.warning("a connection failed", errorFields(error));
   } finally {
