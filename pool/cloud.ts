@@ -65,6 +65,8 @@ export interface EniWish {
   readonly ipCount: number;
   /** Whose it is; see `pool/state.ts` for the keys. */
   readonly tags: Readonly<Record<string, string>>;
+  /** Of which resource group it is; the account's default when absent. */
+  readonly resourceGroupId?: string;
   /** What people read in the console. */
   readonly description: string;
   /** Makes a repeated call give the same card. At most 64 ASCII characters. */

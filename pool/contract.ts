@@ -89,6 +89,8 @@ export interface PoolConfig {
   readonly securityGroupIds: readonly string[];
   /** Of new cards, beside those by which we know them. */
   readonly eniTags?: Readonly<Record<string, string>>;
+  /** Of new cards; the account's default when absent. */
+  readonly resourceGroupId?: string;
   /** Others' cards on this instance that pods may use; none unless told. */
   readonly adopt?: {
     /** Those that bear all of these tags; none when there are no tags. */
@@ -111,6 +113,8 @@ export interface Reconfiguration {
   readonly securityGroupIds?: readonly string[];
   /** Of new cards, beside those by which we know them. */
   readonly eniTags?: Readonly<Record<string, string>>;
+  /** Of new cards; an empty text is the account's default. */
+  readonly resourceGroupId?: string;
 }
 
 /** All that a keeper works with; time, chance and tokens included. */

@@ -163,6 +163,9 @@ export class Guard {
           securityGroupIds: call.intent.securityGroupIds,
           ipCount: call.intent.ipCount,
           tags: eniTags(config, call.eniKey),
+          ...(config.resourceGroupId === undefined
+            ? {}
+            : { resourceGroupId: config.resourceGroupId }),
           description: `terway: made for ${instanceId}`,
           token: call.eniKey,
         }, signal);

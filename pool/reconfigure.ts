@@ -45,17 +45,20 @@ export function reconfigured(
 ): Settings {
   const { securityGroupIds = config.securityGroupIds } = change;
   const { eniTags = config.eniTags } = change;
+  const { resourceGroupId = config.resourceGroupId } = change;
   const count = securityGroupIds.length;
   if (count < 1 || count > MOST_GROUPS) {
     throw new RangeError(
       `Cannot change the security groups as they must be 1 to ${MOST_GROUPS}: they are ${count}`,
     );
   }
+  const { resourceGroupId: _, ...rest } = config;
   return {
     limits: change.limits ?? limits,
     config: {
-      ...config,
+      ...rest,
       securityGroupIds,
+      ...(resourceGroupId ? { resourceGroupId } : {}),
       ...(eniTags === undefined ? {} : { eniTags }),
     },
   };

@@ -32,14 +32,12 @@ const UNBUILT: ReadonlyMap<string, (value: unknown) => boolean> = new Map([
 
 /** Keys that are checked and that nothing reads yet: a warning. */
 export const UNREAD: ReadonlySet<string> = new Set([
-  "resource_group_id",
   "ip_pool_sync_period",
   "custom_stateful_workload_kinds",
   "enable_patch_pod_ips",
   "disable_device_plugin",
   "kube_client_qps",
   "kube_client_burst",
-  "rate_limit",
   "backoff_override",
 ]);
 

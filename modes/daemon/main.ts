@@ -14,7 +14,8 @@ import type { DaemonArguments } from "./arguments.ts";
 import { Attacher } from "./attach.ts";
 import type { DaemonConfig } from "./config.ts";
 import { dispatch, type NotReady, type OperatorCommands } from "./dispatch.ts";
-import { loadConfig } from "./eni_conf_file.ts";
+import { loadConfig, type LoadedConfig } from "./eni_conf_file.ts";
+import { LiveConfig } from "./live.ts";
 import { requireMode } from "./mode.ts";
 import type { NodeEnis } from "./enis.ts";
 import { installBeside } from "./install.ts";
@@ -65,15 +66,16 @@ export async function main(args: readonly string[]): Promise<number> {
 }
 
 async function run(options: DaemonArguments, log: Log): Promise<void> {
-  const { config, warnings } = await loadConfig({ path: options.config });
-  for (const warning of warnings) log.warning(warning);
+  const loaded = await loadConfig({ path: options.config });
+  const { config } = loaded;
+  for (const warning of loaded.warnings) log.warning(warning);
   const node = await openNode(config, log);
   await Deno.mkdir(options.stateDir, { recursive: true, mode: 0o700 });
   using journal = openJournal(`${options.stateDir}/journal.db`, {
     instanceId: node.instance.id,
   });
   await using kernel = await openKernel({ workerUrl: workerUrl() });
-  const parts = { options, config, node, journal, kernel, log };
+  const parts = { options, loaded, config, node, journal, kernel, log };
   const pool = await poolOptions(parts);
   await using keeper = openKeeper(pool);
   if (options.drain) {
@@ -87,6 +89,7 @@ async function run(options: DaemonArguments, log: Log): Promise<void> {
 /** What most parts of the daemon work with. */
 interface Parts {
   readonly options: DaemonArguments;
+  readonly loaded: LoadedConfig;
   readonly config: DaemonConfig;
   readonly node: NodeFacts;
   readonly journal: Journal;
@@ -134,6 +137,7 @@ async function serveUntilTold(parts: Parts & Pool): Promise<void> {
   });
   log.info("serving", { socket: options.socket });
   const repairer = new Repairer({ ...parts, attacher });
+  const live = new LiveConfig({ ...parts, path: options.config });
   const tombstones = `${options.stateDir}/tombstones`;
   const upkeep = keepUp({ ...parts, tombstones, attacher, repairer });
   await using _install = beginInstall(options, log);
@@ -141,6 +145,7 @@ async function serveUntilTold(parts: Parts & Pool): Promise<void> {
     onSignal((signal) => stop.resolve(signal));
     log.info("stopping", { signal: await stop.promise });
   } finally {
+    await live[Symbol.asyncDispose]();
     await upkeep[Symbol.asyncDispose]();
     await repairer[Symbol.asyncDispose]();
     await server.close();

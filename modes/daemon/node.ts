@@ -104,6 +104,28 @@ async function ask(config: DaemonConfig): Promise<NodeFacts> {
 
 type Question = Pick<OpenedCloud, "cloud"> & { readonly signal: AbortSignal };
 
+/**
+ * Finds out where new ENIs get addresses, and which groups they are in, by a
+ * configuration that changed.
+ *
+ * @param config The configuration.
+ * @param node The node.
+ * @returns The node, by that configuration.
+ * @throws {Error} When the cloud says that it can't be right.
+ */
+export async function withConfig(
+  config: DaemonConfig,
+  node: NodeFacts,
+): Promise<NodeFacts> {
+  const { cloud, instance } = node;
+  const signal = AbortSignal.timeout(QUESTION_DEADLINE_MS);
+  const [vSwitches, securityGroupIds] = await Promise.all([
+    vSwitchesFor(config, instance, { cloud, signal }),
+    securityGroupsFor(config, instance, { cloud, signal }),
+  ]);
+  return { ...node, vSwitches, securityGroupIds };
+}
+
 async function vSwitchesFor(
   config: DaemonConfig,
   instance: Instance,

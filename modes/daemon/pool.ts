@@ -5,7 +5,11 @@
  * @module
  */
 import type { Kernel } from "../../netns/kernel.ts";
-import type { KeeperOptions, PoolConfig } from "../../pool/contract.ts";
+import type {
+  KeeperOptions,
+  PoolConfig,
+  Reconfiguration,
+} from "../../pool/contract.ts";
 import { type PoolLimits, poolLimits } from "../../pool/limits.ts";
 import type { Journal } from "../../pool/journal.ts";
 import type { Log } from "../log.ts";
@@ -58,6 +62,25 @@ export async function poolOptions(
 }
 
 /**
+ * Says what of the pool changes with a configuration.
+ *
+ * @param config The configuration.
+ * @param node The node, by that configuration.
+ * @returns What `Keeper.reconfigure()` takes.
+ */
+export function poolChange(
+  config: DaemonConfig,
+  node: NodeFacts,
+): Reconfiguration {
+  return {
+    limits: limitsOf(config, node),
+    securityGroupIds: node.securityGroupIds,
+    eniTags: config.eniTags,
+    resourceGroupId: config.resourceGroupId ?? "",
+  };
+}
+
+/**
  * Works out a node's bounds.
  *
  * @param config The configuration.
@@ -83,6 +106,7 @@ export function limitsOf(config: DaemonConfig, node: NodeFacts): PoolLimits {
       ? {}
       : { idleReclaim: config.idleReclaim }),
     warmUpCount: config.warmUpCount,
+    callsPerMinute: config.callsPerMinute,
   });
 }
 
@@ -97,6 +121,9 @@ function poolConfig(
     primaryMac: node.instance.primaryMac,
     securityGroupIds: node.securityGroupIds,
     eniTags: config.eniTags,
+    ...(config.resourceGroupId === undefined
+      ? {}
+      : { resourceGroupId: config.resourceGroupId }),
     adopt: {
       macs,
       ...(config.adoptTags === undefined ? {} : { tags: config.adoptTags }),

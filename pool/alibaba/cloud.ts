@@ -130,6 +130,9 @@ export class AlibabaCloud implements Cloud {
       ...(secondaryCount > 0
         ? { SecondaryPrivateIpAddressCount: String(secondaryCount) }
         : {}),
+      ...(wish.resourceGroupId === undefined
+        ? {}
+        : { ResourceGroupId: wish.resourceGroupId }),
       Description: wish.description,
       ...tagParams(wish.tags),
       ClientToken: wish.token,

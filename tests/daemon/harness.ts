@@ -126,9 +126,12 @@ export class Caller {
     return dumpNamespace(routes);
   }
 
-  /** Until a condition holds; the test's own deadline is 20 s. */
-  async until(holds: () => boolean | Promise<boolean>): Promise<void> {
-    const deadlineMs = performance.now() + 20_000;
+  /** Until a condition holds. */
+  async until(
+    holds: () => boolean | Promise<boolean>,
+    withinMs: number = 20_000,
+  ): Promise<void> {
+    const deadlineMs = performance.now() + withinMs;
     while (!await holds()) {
       if (performance.now() > deadlineMs) throw new Error("it never held");
       await new Promise((resolve) => setTimeout(resolve, 20));

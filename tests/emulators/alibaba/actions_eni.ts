@@ -57,6 +57,7 @@ export function createNetworkInterface(
     tags: params.tags(),
     name: params.text("NetworkInterfaceName") ?? "",
     description: params.text("Description") ?? "",
+    resourceGroupId: params.text("ResourceGroupId") ?? "",
     deleteOnRelease: params.text("DeleteOnRelease") === "true",
     ...(primaryIp === undefined ? {} : { primaryIp }),
   });
@@ -256,7 +257,7 @@ function describe(cloud: EmulatedCloud, eni: EniRecord): Body {
     ZoneId: eni.zone,
     InstanceId: eni.instanceId ?? "",
     OwnerId: cloud.model.ownerId,
-    ResourceGroupId: "",
+    ResourceGroupId: eni.resourceGroupId,
     PrivateIpAddress: eni.primaryIp,
     PrivateIpSets: {
       PrivateIpSet: eni.ips.map((ip) => ({

@@ -46,6 +46,8 @@ export interface EniOrder {
   readonly name: string;
   /** Its description. */
   readonly description: string;
+  /** Its resource group. */
+  readonly resourceGroupId?: string;
   /** Whether it goes with its instance. */
   readonly deleteOnRelease: boolean;
 }
@@ -108,6 +110,7 @@ export function createEni(
     tags: { ...order.tags },
     name: order.name,
     description: order.description,
+    resourceGroupId: order.resourceGroupId ?? "",
     deleteOnRelease: order.deleteOnRelease,
   };
   model.enis.set(id, eni);

@@ -49,6 +49,8 @@ export interface EniRecord {
   name: string;
   /** Its description. */
   description: string;
+  /** Its resource group; empty for the account's default. */
+  resourceGroupId: string;
   /** Whether it goes with its instance. */
   deleteOnRelease: boolean;
 }

@@ -1,0 +1,94 @@
+/**
+ * A configuration that changes while the daemon runs: what is safe is taken up
+ * at once, what isn't is refused with the reason, and the last good one stays
+ * in force.
+ *
+ * @module
+ */
+import type { Keeper } from "../../pool/contract.ts";
+import { errorFields, type Log } from "../log.ts";
+import type { DaemonConfig } from "./config.ts";
+import type { LoadedConfig } from "./eni_conf_file.ts";
+import { type NodeFacts, withConfig } from "./node.ts";
+import { poolChange } from "./pool.ts";
+import { planReload } from "./reload.ts";
+import { watchConfig } from "./reload_watch.ts";
+
+/** What following a configuration works with. */
+export interface LiveParts {
+  /** Where it is. */
+  readonly path: string;
+  /** What was read at the start. */
+  readonly loaded: LoadedConfig;
+  /** The node. */
+  readonly node: NodeFacts;
+  /** The pool that takes changes up. */
+  readonly keeper: Keeper;
+  /** Where it is told what changes and what doesn't. */
+  readonly log: Log;
+}
+
+/** Follows the configuration until told to stop. */
+export class LiveConfig implements AsyncDisposable {
+  readonly #parts: LiveParts;
+  readonly #stop = new AbortController();
+  readonly #work: Promise<void>;
+  #inForce: DaemonConfig;
+
+  /**
+   * Begins.
+   *
+   * @param parts What it works with.
+   */
+  constructor(parts: LiveParts) {
+    this.#parts = parts;
+    this.#inForce = parts.loaded.config;
+    this.#work = this.#follow();
+  }
+
+  /** Ends it, and waits for a change that is being taken up. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#work;
+  }
+
+  async #follow(): Promise<void> {
+    const { path, loaded, log } = this.#parts;
+    const changes = watchConfig({
+      path,
+      from: loaded,
+      signal: this.#stop.signal,
+      onProblem: (error) =>
+        log.error(
+          "the changed configuration is refused: the last good one holds",
+          errorFields(error),
+        ),
+    });
+    for await (const change of changes) await this.#take(change);
+  }
+
+  async #take({ config, warnings }: LoadedConfig): Promise<void> {
+    const { node, keeper, log } = this.#parts;
+    for (const warning of warnings) log.warning(warning);
+    const plan = planReload(this.#inForce, config);
+    for (const { field, why } of plan.refused) {
+      log.warning("a changed setting is refused", { field, why });
+    }
+    if (plan.apply.length === 0) return;
+    try {
+      const changed = await withConfig(plan.inForce, node);
+      keeper.reconfigure(poolChange(plan.inForce, changed));
+    } catch (error) {
+      // The file is looked at again when it changes again.
+      log.error(
+        "the changed configuration is refused: the last good one holds",
+        errorFields(error),
+      );
+      return;
+    }
+    for (const { field, from, to } of plan.apply) {
+      log.info("a setting changed", { field, from, to });
+    }
+    this.#inForce = plan.inForce;
+  }
+}
