@@ -6,6 +6,7 @@
  * @module
  */
 import { createHash } from "node:crypto";
+import type { Bandwidth } from "./bandwidth.ts";
 import type { Cidr, Ip } from "./ip.ts";
 
 /** A MAC address in lower case with colons, such as `00:16:3e:00:00:01`. */
@@ -71,6 +72,8 @@ export interface PodNetwork {
   readonly ips?: readonly Ip[];
   /** Bytes in a packet. */
   readonly mtu: number;
+  /** How fast the pod may send and receive; absent for no limit. */
+  readonly bandwidth?: Bandwidth;
   /**
    * Prefixes that lead out by this interface, whatever else the pod has.
    * Source: `extra_routes` of eni_conf and of a PodNetworking.

@@ -231,9 +231,10 @@ export class Attacher {
   async #add(request: SandboxRequest, signal: AbortSignal): Promise<Added> {
     const { keeper, kernel, enis } = this.#parts;
     const { owner, pod, netns = "" } = request;
-    const mtu = request.config.mtu ?? this.#parts.mtu;
+    const { mtu = this.#parts.mtu, bandwidth } = request.config;
     const key = ownerKey(owner);
-    const wish = { owner, ...pod && { pod }, netns, mtu };
+    const known = { ...pod && { pod }, ...bandwidth && { bandwidth } };
+    const wish = { owner, ...known, netns, mtu };
     signal.throwIfAborted();
     await kernel.checkNamespace(netns);
     const earlier = keeper.lease(key);

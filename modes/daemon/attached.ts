@@ -12,6 +12,7 @@ import {
   type PodName,
   vethMacs,
 } from "../../netns/attachment.ts";
+import type { Bandwidth } from "../../netns/bandwidth.ts";
 import type { Difference, VethStep } from "../../netns/step.ts";
 import type { Grant } from "../../pool/contract.ts";
 import type { Lease } from "../../pool/state.ts";
@@ -30,6 +31,8 @@ export interface PodWish {
   readonly netns: string;
   /** Bytes in a packet. */
   readonly mtu: number;
+  /** How fast the pod may be. */
+  readonly bandwidth?: Bandwidth;
 }
 
 /** An ENI isn't set up in the node's kernel, or not yet. */

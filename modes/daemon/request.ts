@@ -8,6 +8,8 @@
  */
 import { z } from "zod";
 import type { Owner, PodName } from "../../netns/attachment.ts";
+import type { Bandwidth } from "../../netns/bandwidth.ts";
+import { decodeBandwidth } from "./bandwidth.ts";
 import { type Previous, previous } from "./previous.ts";
 import { CNI_VERSIONS, type CniVersion, isVersion } from "./versions.ts";
 
@@ -59,6 +61,8 @@ export interface NetworkConfig {
   readonly name: string;
   /** Bytes in a packet, when the network says so. */
   readonly mtu?: number;
+  /** How fast the pod may be; only of an ADD, which alone sets it. */
+  readonly bandwidth?: Bandwidth;
   /** What earlier plugins of the list answered; the whole list for CHECK. */
   readonly prevResult?: Previous;
   /** Attachments that are still valid, for GC. */
@@ -193,14 +197,20 @@ function decodeNetwork(stdin: Uint8Array, verb: CniVerb): NetworkConfig {
   }
   const isWhole = verb === "ADD" || verb === "CHECK";
   const decoded = (isWhole ? network : bare).safeParse(json);
-  if (!decoded.success) {
-    const problems = decoded.error.issues.map((issue) =>
-      `${issue.path.join(".") || "it"}: ${issue.message}`
-    );
+  const issues = decoded.error?.issues ?? [];
+  const { bandwidth, problems } = verb === "ADD"
+    ? decodeBandwidth(json["runtimeConfig"])
+    : { problems: [] };
+  if (!decoded.success || problems.length > 0) {
     throw new RequestError(
       CNI_CODE.invalidConfig,
       "the network configuration is wrong",
-      problems,
+      [
+        ...issues.map(({ path, message }) =>
+          `${path.join(".") || "it"}: ${message}`
+        ),
+        ...problems,
+      ],
     );
   }
   const { name, mtu, prevResult }: Partial<z.output<typeof network>> =
@@ -210,6 +220,7 @@ function decodeNetwork(stdin: Uint8Array, verb: CniVerb): NetworkConfig {
     cniVersion: version,
     name: name ?? "",
     ...(mtu === undefined ? {} : { mtu }),
+    ...(bandwidth === undefined ? {} : { bandwidth }),
     ...(prevResult ? { prevResult } : {}),
     ...(valid === undefined ? {} : { validAttachments: valid }),
   };

@@ -44,6 +44,25 @@ Deno.test("decodeRequest() gives an owner, a namespace and the pod's name", () =
   });
 });
 
+Deno.test("decodeRequest() takes the bandwidth of an ADD, and of no other verb", () => {
+  const limited = (ingressRate: number) => ({
+    ...CONF,
+    runtimeConfig: { bandwidth: { ingressRate, ingressBurst: 2 ** 32 - 1 } },
+  });
+  assertEquals(decode(ENV, limited(10e6)).config.bandwidth, {
+    ingressBitsPerSec: 10e6,
+  });
+  check(ENV, { ...limited(5), mtu: 1 }, {
+    code: 7,
+    includes: ["mtu", "runtimeConfig.bandwidth.ingressRate", "it is 5"],
+  });
+  // Or a pod whose ADD was refused could never go.
+  for (const verb of ["DEL", "CHECK"]) {
+    const { config } = decode({ ...ENV, CNI_COMMAND: verb }, limited(5));
+    assertEquals(config.bandwidth, undefined);
+  }
+});
+
 Deno.test("decodeRequest() lets DEL come without a namespace", () => {
   const request = decode({ ...ENV, CNI_COMMAND: "DEL", CNI_NETNS: "" }, CONF);
   assertEquals(request.netns, undefined);

@@ -33,6 +33,7 @@ import {
   type VethAttachment,
   vethMacs,
 } from "../attachment.ts";
+import { bandwidthSteps } from "../bandwidth.ts";
 import { familyOf, hostCidr, type Ip } from "../ip.ts";
 import { type Plan, type RuleStep, type Step, TABLE_MAIN } from "../step.ts";
 import {
@@ -170,6 +171,12 @@ export function podPlan(
         alias: linkAlias(attachment),
       },
       { kind: "conf", place: "host", link: name, forwarding: 1, rpFilter: 0 },
+      ...bandwidthSteps({
+        bandwidth: attachment.bandwidth,
+        mtu: attachment.mtu,
+        podLinks: [link],
+        ingress: { hostLink: name },
+      }),
       ...ipv6Steps(pairs),
       ...pairs.flatMap((pair) => insidePod(pair, attachment)),
       ...pairs.map((pair) => hostRoute(pair, TABLE_MAIN)),

@@ -83,6 +83,20 @@ Deno.test("podPlan() makes the pair first and the rules last", () => {
   });
 });
 
+Deno.test("podPlan() limits a pod before any packet finds it", () => {
+  const bandwidth = { ingressBitsPerSec: 10e6, egressBitsPerSec: 20e6 };
+  const { steps } = podPlan({ ...WEB, bandwidth }, ENI);
+  const limits = steps.slice(2, 4).map((step) => command(step));
+  assertEquals(limits, [
+    "nsenter --net=POD tc qdisc replace dev eth0 root handle 1: tbf rate " +
+    "20000000bit burst 10000b limit 72500b",
+    "tc qdisc replace dev cali04d39ba6bad root handle 1: tbf rate " +
+    "10000000bit burst 5000b limit 36250b",
+  ]);
+  const others = steps.filter(({ kind }) => kind !== "tbf");
+  assertEquals(others, podPlan(WEB, ENI).steps);
+});
+
 Deno.test("podPlan() follows the ENI's index, not its name", () => {
   const { steps } = podPlan(WEB, { ifIndex: 9 });
   const last = steps.at(-1);
