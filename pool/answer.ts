@@ -7,7 +7,8 @@ import type { Ip } from "../netns/ip.ts";
 import { eniKeyOf } from "./begin.ts";
 import { entered, known, relieved, withAddresses, withoutEni } from "./card.ts";
 import { invariant } from "./error.ts";
-import type { Answer, EventOf, OpenCall } from "./event.ts";
+import type { Answer, CallKind, EventOf, OpenCall } from "./event.ts";
+import { isThrottled } from "./failure.ts";
 import { responded } from "./health.ts";
 import { LANE_OF } from "./lanes.ts";
 import { POLL_MS, PROVE_MS } from "./limits.ts";
@@ -44,9 +45,7 @@ export function answered(
     ...state,
     health: isCloud ? responded(state.health, nowMs) : state.health,
     calls: withEntry(state.calls, callId, undefined),
-    gates: state.gates.has(call.kind)
-      ? withEntry(state.gates, call.kind, undefined)
-      : state.gates,
+    gates: opened(state, call.kind, nowMs),
   };
   switch (answer.kind) {
     case "survey":
@@ -68,6 +67,18 @@ export function answered(
     default:
       return moved(open, call, answer, nowMs);
   }
+}
+
+/** An answer to a call that was on its way before ends no throttling. */
+function opened(
+  { gates }: PoolState,
+  kind: CallKind,
+  nowMs: number,
+): PoolState["gates"] {
+  const gate = gates.get(kind);
+  return gate === undefined || isThrottled(gate, nowMs)
+    ? gates
+    : withEntry(gates, kind, undefined);
 }
 
 function moved(

@@ -81,10 +81,24 @@ function healthAfter(
   return isAway ? unanswered(health, problem, nowMs) : responded(health, nowMs);
 }
 
+/**
+ * Tells whether an API refuses every call for now.
+ *
+ * @param gate What holds it back.
+ * @param nowMs The time.
+ * @returns True until the cloud counts anew, whatever else comes back of it.
+ */
+export function isThrottled(gate: Gate, nowMs: number): boolean {
+  return gate.problem.kind === "throttled" && gate.notBeforeMs > nowMs;
+}
+
 /** Holds the API back, or opens it again when it answered in its own right. */
 function gated(state: PoolState, event: EventOf<"failed">): PoolState {
-  const { problem } = event;
-  const failureCount = (state.gates.get(problem.call)?.failureCount ?? 0) + 1;
+  const { problem, nowMs } = event;
+  const before = state.gates.get(problem.call);
+  // A call that was on its way before ends no throttling.
+  if (before !== undefined && isThrottled(before, nowMs)) return state;
+  const failureCount = (before?.failureCount ?? 0) + 1;
   const notBeforeMs = gateMs(failureCount, event);
   const gate: Gate | undefined = notBeforeMs === undefined
     ? undefined

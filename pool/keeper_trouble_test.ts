@@ -75,6 +75,20 @@ Deno.test("a throttled API is left alone until the next minute", () =>
     );
   }));
 
+Deno.test("an answer that was on its way before ends no throttling", () =>
+  on({}, async (rig) => {
+    const action = "CreateNetworkInterface";
+    rig.stand.cloud.faults.add({ kind: "slow", ms: 5_000 }, { action });
+    rig.stand.cloud.faults.add(FAULTS.throttled, { action });
+    const pods = Array.from(
+      { length: 12 },
+      (_, i) => rig.claim(`pod-${i}`, 120_000),
+    );
+    await rig.clock.until(() => rig.countOf(action) === 3, 70_000);
+    assert(rig.clock.nowMs() >= Date.parse("2026-11-21T12:01:00Z"));
+    await rig.within(Promise.all(pods), 60_000);
+  }));
+
 Deno.test("a refusal that an operator must cure is told to who waits", () =>
   on({}, async (rig) => {
     rig.stand.cloud.faults.add(FAULTS.denied, {
