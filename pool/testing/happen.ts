@@ -35,9 +35,14 @@ export async function happen(life: Simulation, op: Op): Promise<void> {
  */
 export async function elapse(life: Simulation, ms: number): Promise<void> {
   const endMs = life.clock.nowMs() + ms;
+  const mayBeStale = life.weather.kinds.includes("stale");
+  if (!mayBeStale) life.front.sights.clear();
   do {
     bury(life);
     checkAlways(life);
+    if (mayBeStale) {
+      life.front.sights.note(life.cloud.model, life.clock.nowMs());
+    }
   } while (await life.clock.step(endMs));
   bury(life);
   checkAlways(life);

@@ -79,7 +79,8 @@ export async function live(
   } finally {
     await life.close();
   }
-  const { callCount, killCount, trace } = life;
+  const { killCount, trace } = life;
+  const { callCount } = life.front;
   const { leaseCount } = life.pods;
   const { lines, hash } = trace;
   const counts = { stepCount, leaseCount, callCount, killCount };
@@ -115,8 +116,8 @@ export async function calmDown(life: Simulation): Promise<void> {
   await revive(life);
   life.process.isDiskFull = false;
   await elapse(life, CALM_MS);
-  const before = life.callCount;
+  const before = life.front.callCount;
   await elapse(life, IDLE_MS);
-  const count = life.callCount - before;
+  const count = life.front.callCount - before;
   demand(count <= IDLE_CALLS, "haste", () => `${count} calls in 4 min`);
 }

@@ -9,26 +9,22 @@
  * @module
  */
 import type { EmulatedCloud } from "../../tests/emulators/alibaba/cloud.ts";
-import { openDirect } from "../../tests/emulators/alibaba/direct.ts";
-import type { FaultyCall } from "../../tests/emulators/alibaba/faults.ts";
 import { buildStand, type Stand } from "../../tests/emulators/alibaba/stand.ts";
-import type { Cloud } from "../cloud.ts";
 import type { Keeper, PoolHost } from "../contract.ts";
 import { type Journal, openJournal } from "../journal.ts";
 import { openKeeper } from "../keeper.ts";
 import type { PoolLimits } from "../limits.ts";
 import type { PoolNews } from "../news.ts";
 import { Chance, mix } from "./chance.ts";
+import { Front } from "./front.ts";
 import { Ledger } from "./ledger.ts";
 import type { Op, Script } from "./ops.ts";
 import { Pods } from "./pods.ts";
 import { type Outside, Process } from "./process.ts";
 import { MemoryHost } from "./rig.ts";
 import { SimClock } from "./sim_clock.ts";
-import { Tokens } from "./tokens.ts";
-import { callLine, changeLines, newsLine, Trace, valueLine } from "./trace.ts";
+import { changeLines, newsLine, Trace } from "./trace.ts";
 import { Violation } from "./violation.ts";
-import { faultBy } from "./weather.ts";
 import { ADOPT_TAGS, limitsIn, type Weather } from "./world.ts";
 
 /** A life, and all that is looked at from outside. */
@@ -53,8 +49,8 @@ export class Simulation {
   readonly pods: Pods;
   /** What happened. */
   readonly trace: Trace;
-  /** Which tokens were used for what. */
-  readonly tokens: Tokens;
+  /** The cloud, watched. */
+  readonly front: Front;
   /** Cards that somebody else made: as they must stay. */
   readonly foreign: Map<string, { readonly isAdopted: boolean }> = new Map();
   /** Cards that somebody else changed: nothing is promised for what was there. */
@@ -65,8 +61,6 @@ export class Simulation {
   keeper: Keeper;
   /** How long nobody begins another one after it died. */
   downMs: number = 0;
-  /** How many calls the cloud got. */
-  callCount: number = 0;
   /** How often the process was killed. */
   killCount: number = 0;
   /** How calls fare. */
@@ -103,13 +97,12 @@ export class Simulation {
       ...(world.eniQuota > 0 ? { eniQuota: world.eniQuota } : {}),
       callsPerMinute: throttled(world.callsPerMinute),
     });
-    this.tokens = new Tokens(this);
-    this.cloud.before = (call) => this.#before(call);
+    this.front = new Front(this);
     this.limits = limitsIn(world, this.stand);
     this.#journal = this.#emptyJournal();
     this.outside = {
       clock,
-      cloud: this.#traced(openDirect(this.cloud)),
+      cloud: this.front.open(),
       journal: this.#watched(),
       host: this.#plugged(),
     };
@@ -235,60 +228,25 @@ export class Simulation {
         for (const line of changeLines(change, (key) => enis.get(key))) {
           this.trace.add("journal", () => line);
         }
-        this.#guarded(() => this.ledger.apply(change, this.clock.nowMs()));
+        this.guarded(() => this.ledger.apply(change, this.clock.nowMs()));
       },
       close(): void {},
       [Symbol.dispose](): void {},
     };
   }
 
-  #guarded(work: () => void): void {
+  /**
+   * Runs a check whose violation is thrown by the next one.
+   *
+   * @param work The check.
+   */
+  guarded(work: () => void): void {
     try {
       work();
     } catch (error) {
       if (!(error instanceof Violation)) throw error;
       this.fail(error);
     }
-  }
-
-  #traced(cloud: Cloud): Cloud {
-    let count = 0;
-    return new Proxy(cloud, {
-      get: (target, name): unknown => {
-        const method = Reflect.get(target, name) as (
-          ...args: unknown[]
-        ) => Promise<unknown>;
-        return async (...args: unknown[]) => {
-          const call = `#${++count} ${String(name)}`;
-          const { trace } = this;
-          const number = count;
-          trace.add(
-            "call",
-            () => `#${number} ${callLine(String(name), args)}`,
-          );
-          try {
-            const answer = await method.apply(target, args);
-            trace.add("answer", () => `${call}: ${answerLine(answer)}`);
-            return answer;
-          } catch (error) {
-            trace.add("answer", () => `${call}: ${errorLine(error)}`);
-            throw error;
-          }
-        };
-      },
-    });
-  }
-
-  #before(call: FaultyCall) {
-    this.callCount++;
-    this.#guarded(() => this.tokens.check(call));
-    const { cloud, chance, script } = this;
-    const fault = cloud.faults.take(call) ??
-      faultBy(call, this.weather, { chance, without: script.without });
-    if (fault !== undefined) {
-      this.trace.add("fault", () => `${call.action}: ${valueLine(fault)}`);
-    }
-    return fault;
   }
 
   #hear(process: Process, news: PoolNews): void {
@@ -317,20 +275,4 @@ function throttled(count: number): Record<string, number> {
     // Looking is needed by all of them.
     ["DescribeNetworkInterfaces", count * 4],
   ]);
-}
-
-function answerLine(answer: unknown): string {
-  if (answer === undefined) return "done";
-  const enis = Array.isArray(answer) ? answer : [answer];
-  if (enis.length === 0) return "nothing";
-  return enis.map((one) =>
-    typeof one === "object" && "status" in one
-      ? `${one.id} ${one.status} ${one.ips.join(" ")}`
-      : valueLine(one)
-  ).join("; ");
-}
-
-function errorLine(error: unknown): string {
-  const { code, name, message } = error as Error & { readonly code?: unknown };
-  return typeof code === "string" ? code : `${name}, ${message}`;
 }

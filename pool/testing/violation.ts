@@ -24,6 +24,8 @@ export type Rule =
   | "calls at once"
   /** Each call has a deadline. */
   | "deadline"
+  /** An API that throttled isn't called before the next minute. */
+  | "throttled"
   /** Calls that take something have a token, and a token one call. */
   | "token"
   /** What we did not make, we do not remove. */

@@ -8,6 +8,7 @@ import type {
   FaultyCall,
 } from "../../tests/emulators/alibaba/faults.ts";
 import type { Chance } from "./chance.ts";
+import { STALE_MS } from "./sights.ts";
 import type { CallTrouble, Trouble, Weather } from "./world.ts";
 
 /**
@@ -15,6 +16,9 @@ import type { CallTrouble, Trouble, Weather } from "./world.ts";
  * wait as long. Longer than a call's deadline, so that it may come after.
  */
 const LATEST_MS = 30_000;
+
+/** What a call may meet: a fault of the cloud's, or an answer that is old. */
+export type Mishap = Fault | { readonly kind: "stale"; readonly ms: number };
 
 /**
  * Draws the fault of a call.
@@ -28,7 +32,7 @@ export function faultBy(
   call: FaultyCall,
   weather: Weather,
   options: { chance: Chance; without: readonly Trouble[] },
-): Fault | undefined {
+): Mishap | undefined {
   const { chance, without } = options;
   const { rarity, kinds } = weather;
   if (rarity === 0) return undefined;
@@ -44,7 +48,7 @@ function faultOf(
   kind: CallTrouble,
   action: string,
   { done, ms }: { done: boolean; ms: number },
-): Fault | undefined {
+): Mishap | undefined {
   const isLook = action.startsWith("Describe");
   const takes = /^(Create|Assign)/.test(action);
   switch (kind) {
@@ -58,6 +62,10 @@ function faultOf(
     case "slow-attach":
       return action === "AttachNetworkInterface"
         ? { kind: "slow attach", ms: ms * 10 }
+        : undefined;
+    case "stale":
+      return action === "DescribeNetworkInterfaces"
+        ? { kind, ms: ms % STALE_MS }
         : undefined;
     case "throttle":
       return { kind };

@@ -19,6 +19,7 @@ export const CALL_TROUBLES = [
   "quota",
   "slow",
   "slow-attach",
+  "stale",
   "throttle",
 ] as const;
 
