@@ -24,6 +24,7 @@ import * as enis from "./enis.ts";
 import { instanceOf, vSwitchOf } from "./eni_rules.ts";
 import type { Fabric, FabricEni } from "./fabric.ts";
 import { type FaultHook, FaultQueue } from "./faults.ts";
+import type { TypeLimits } from "./limits.ts";
 import type { EniRecord, RouteRecord } from "./model.ts";
 import { OidcTrust } from "./oidc.ts";
 import { CloudRecords } from "./records.ts";
@@ -54,6 +55,8 @@ export interface CloudOptions {
   readonly metadataLagMs?: number;
   /** How many secondary cards the account may have. @default {Infinity} */
   readonly eniQuota?: number;
+  /** Instance types besides those that every cloud knows. @default {none} */
+  readonly types?: Readonly<Record<string, TypeLimits>>;
   /** How long a route is `Pending`, in milliseconds. @default {0} */
   readonly routeMs?: number;
   /** How long a role's session in metadata lasts. @default {SESSION_MS} */
@@ -108,6 +111,7 @@ export class EmulatedCloud extends CloudRecords {
       clock: options.clock ?? systemClock(),
       metadataLagMs: options.metadataLagMs ?? 0,
       eniQuota: options.eniQuota ?? Infinity,
+      types: options.types ?? {},
     });
     this.replyMs = options.replyMs ?? 0;
     this.sessionMs = options.sessionMs ?? SESSION_MS;

@@ -15,7 +15,7 @@ import * as enis from "./enis.ts";
 import { instanceOf, vSwitchOf } from "./eni_rules.ts";
 import { MetadataHistory, seenEnis } from "./history.ts";
 import { Identity } from "./identity.ts";
-import { ADDRESSES_PER_GROUP } from "./limits.ts";
+import { ADDRESSES_PER_GROUP, type TypeLimits } from "./limits.ts";
 import {
   emptyModel,
   type EniRecord,
@@ -39,6 +39,8 @@ export interface RecordsOptions {
   readonly metadataLagMs: number;
   /** How many secondary cards the account may have. */
   readonly eniQuota: number;
+  /** Instance types besides those that every cloud knows. */
+  readonly types: Readonly<Record<string, TypeLimits>>;
 }
 
 /** The records of an emulated region. */
@@ -69,6 +71,9 @@ export class CloudRecords {
       ownerId: "1234567890123456",
       eniQuota: options.eniQuota,
     });
+    for (const [name, limits] of Object.entries(options.types)) {
+      this.model.types.set(name, limits);
+    }
   }
 
   /**
