@@ -51,3 +51,14 @@ export function percentile(series: readonly number[], share: number): number {
 export function round(value: number, digits: number): number {
   return Math.round(value * 10 ** digits) / 10 ** digits;
 }
+
+/**
+ * Divides.
+ *
+ * @param own What is told.
+ * @param peer By what it is measured.
+ * @returns How many times the peer's it is, to the hundredth.
+ */
+export function ratio(own: number, peer: number): number {
+  return round(own / peer, 2);
+}

@@ -1,9 +1,6 @@
 /**
- * Runs plugins as a runtime does and tells what each call took.
- *
- * The clock is read by a small shell beside the plugin, not by this process: a
- * fork of a large runtime would be measured along with the plugin. What fork
- * and exec cost there is the same for every plugin.
+ * Runs plugins as a runtime does and tells what each call took, by a small
+ * program inside the node's namespace: see `runner.c`.
  *
  * @module
  */
@@ -22,32 +19,25 @@ export interface Run {
   readonly conf: string;
 }
 
-/** What came of it. */
+/** What came of a call. */
 export interface Ran {
   /** From fork to exit. */
   readonly tookMs: number;
-  /** The exit status. */
-  readonly status: number;
-  /** What it printed, when it failed. */
+  /** What the plugin and its children computed. */
+  readonly cpuMs: number;
+  /** What it printed. */
   readonly said: string;
 }
 
-/**
- * `EPOCHREALTIME` is a number of microseconds without a dot when the dot is
- * taken out. Source: bash(1), "Shell Variables".
- */
-const SCRIPT = `
-export CNI_IFNAME=eth0 CNI_PATH="$BENCH_CNI_PATH" LC_ALL=C
-while read -r plugin verb id netns conf out; do
-  export CNI_COMMAND=$verb CNI_CONTAINERID=$id CNI_NETNS=$netns
-  from=$EPOCHREALTIME
-  "$plugin" < "$conf" > "$out" 2>&1
-  status=$?
-  to=$EPOCHREALTIME
-  echo "$status $(( \${to/./} - \${from/./} ))"
-done`;
+/** Calls that were made together. */
+export interface RanAll {
+  /** Each, in the order in which they were asked for. */
+  readonly runs: readonly Ran[];
+  /** From the first fork to the last exit. */
+  readonly tookMs: number;
+}
 
-/** A shell in a node's namespace. */
+/** A program in a node's namespace that runs plugins. */
 export class Runner implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #input: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
@@ -56,16 +46,18 @@ export class Runner implements AsyncDisposable {
   #rest = "";
 
   /**
-   * Starts the shell.
+   * Starts it.
    *
-   * @param where The node's namespace, a folder for what plugins print, and
-   * where plugins find others.
+   * @param where The compiled `runner.c`, the node's namespace, a folder for
+   * what plugins print, and where plugins find others.
    */
-  constructor(where: { netns: string; dir: string; cniPath: string }) {
+  constructor(
+    where: { program: string; netns: string; dir: string; cniPath: string },
+  ) {
     this.#out = `${where.dir}/out-${crypto.randomUUID()}`;
     this.#child = new Deno.Command("nsenter", {
-      args: [`--net=${where.netns}`, "bash", "-c", SCRIPT],
-      env: { BENCH_CNI_PATH: where.cniPath },
+      args: [`--net=${where.netns}`, where.program],
+      env: { CNI_PATH: where.cniPath },
       stdin: "piped",
       stdout: "piped",
     }).spawn();
@@ -75,41 +67,48 @@ export class Runner implements AsyncDisposable {
   }
 
   /**
-   * Runs a plugin, and waits for it.
+   * Runs plugins, and waits for all of them.
    *
-   * @param run What to run.
-   * @returns What came of it.
+   * @param runs What to run.
+   * @param atOnce How many at a time, at most.
+   * @returns What came of them.
+   * @throws {Error} When one fails: a failure's time tells nothing.
    */
-  async run(run: Run): Promise<Ran> {
-    const { plugin, verb, containerId, netns, conf } = run;
-    const line = [plugin, verb, containerId, netns, conf, this.#out].join(" ");
-    await this.#input.write(new TextEncoder().encode(line + "\n"));
-    const [status, took] = (await this.#line()).split(" ").map(Number);
-    const failed = status !== 0;
-    return {
-      tookMs: (took ?? NaN) / 1000,
-      status: status ?? -1,
-      said: failed ? (await Deno.readTextFile(this.#out)).trim() : "",
-    };
+  async run(runs: readonly Run[], atOnce: number): Promise<RanAll> {
+    const lines = runs.map(({ plugin, verb, containerId, netns, conf }, at) =>
+      [plugin, verb, containerId, netns, conf, `${this.#out}-${at}`].join(" ")
+    );
+    const request = [`${atOnce} ${runs.length}`, ...lines, ""].join("\n");
+    await this.#input.write(new TextEncoder().encode(request));
+    const answers: number[][] = [];
+    for (const _ of runs) answers.push(await this.#numbers());
+    const [totalUs = NaN] = await this.#numbers();
+    const ran = await Promise.all(runs.map(async ({ plugin, verb }, at) => {
+      const said = await Deno.readTextFile(`${this.#out}-${at}`);
+      const [status, wallUs = NaN, cpuUs = NaN] = answers[at] ?? [];
+      if (status !== 0) throw new Error(`${verb} by ${plugin} failed: ${said}`);
+      return { tookMs: wallUs / 1000, cpuMs: cpuUs / 1000, said };
+    }));
+    return { runs: ran, tookMs: totalUs / 1000 };
   }
 
-  /** Ends the shell. */
+  /** Ends it. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#input.close();
     await this.#lines.cancel();
     await this.#child.status;
   }
 
-  async #line(): Promise<string> {
+  async #numbers(): Promise<number[]> {
     while (true) {
       const end = this.#rest.indexOf("\n");
       if (end >= 0) {
         const line = this.#rest.slice(0, end);
         this.#rest = this.#rest.slice(end + 1);
-        return line;
+        return line.split(" ").map(Number);
       }
       const { value, done } = await this.#lines.read();
-      if (done) throw new Error("the shell of the benchmark ended");
+      if (done) throw new Error("the benchmark's runner ended");
       this.#rest += value;
     }
   }

@@ -1,165 +1,117 @@
 /**
- * What a pod's ADD, CHECK and DEL cost: by launcher, by the compiled file and
- * by Debian's `ptp` with host-local, interleaved in one run on one machine.
+ * What a pod's ADD, CHECK and DEL cost: by launcher, by the compiled file, at
+ * the daemon's socket, and by Debian's `ptp` with host-local.
+ *
+ * One verb after another in each round, and in it one contender after another,
+ * each round another one first. Making and removing namespaces isn't measured.
  *
  * @module
  */
-import { join } from "node:path";
-import { createNamespace, removeNamespace } from "../../netns/namespace.ts";
-import { bringLoopbackUp } from "../fabric/kernel.ts";
-import type { Stage } from "../stage/stage.ts";
-import { type Figures, figuresOf } from "./figures.ts";
-import { type Ran, Runner } from "./runner.ts";
+import { type Contender, type Sandbox, VERBS } from "./contenders.ts";
+import { type Figures, figuresOf, ratio } from "./figures.ts";
+import type { Part, PartOptions } from "./part.ts";
+import { quiet, Rig } from "./rig.ts";
 
-/** Where Debian puts the reference plugins. */
-const REFERENCE_PLUGINS = "/usr/lib/cni";
+/** Rounds that don't count: code is compiled, files are read. */
+const WARM_UP_COUNT = 10;
 
-/** The verbs that are measured, in the order in which a pod meets them. */
-const VERBS = ["ADD", "CHECK", "DEL"] as const;
+/** Figures by contender. */
+type ByName = Record<string, Figures & { readonly ratioToPtp?: number }>;
 
-/** A plugin under measurement. */
-export interface Contender {
-  /** Its name in the figures. */
-  readonly name: string;
-  /** The executable. */
-  readonly plugin: string;
-  /** Its network configuration, without `prevResult`. */
-  readonly conf: Record<string, unknown>;
-  /** The namespace of the node that it runs on. */
-  readonly netns: string;
-}
+/** ADD, CHECK and DEL. */
+export const verbs: Part = {
+  name: "add",
+  title: "ADD, CHECK and DEL, one at a time",
+  measure,
+};
 
-/** Figures by contender, then by verb. */
-export type VerbFigures = Record<string, Record<string, Figures>>;
-
-/**
- * Lists who is measured: terway as launcher and compiled, `ptp` beside it.
- *
- * @param stage A stage with one node, and room for the reference plugin.
- * @param compiled The compiled executable.
- * @returns The contenders.
- */
-export async function contenders(
-  stage: Stage,
-  compiled: string,
-): Promise<readonly Contender[]> {
-  const [node] = stage.description.nodes;
-  if (node === undefined) throw new Error("the stage has no node");
-  const list = JSON.parse(
-    await Deno.readTextFile(join(node.cniConfDir, "10-terway.conflist")),
-  );
-  const conf = {
-    cniVersion: "1.0.0",
-    name: list.name,
-    ...list.plugins[0],
-  };
-  const { netns } = node;
-  const launcher = join(node.cniBinDir, "terway");
-  return [
-    { name: "launcher", plugin: launcher, conf, netns },
-    { name: "compiled", plugin: compiled, conf, netns },
-    {
-      name: "ptp",
-      plugin: `${REFERENCE_PLUGINS}/ptp`,
-      netns: `${netns}-ptp`,
-      conf: {
-        cniVersion: "1.0.0",
-        name: "bench",
-        type: "ptp",
-        ipam: {
-          type: "host-local",
-          subnet: "10.200.0.0/16",
-          dataDir: join(stage.dir, "host-local"),
-          routes: [{ dst: "0.0.0.0/0" }],
-        },
-      },
-    },
-  ];
-}
-
-/**
- * Runs whole lives of pods, one contender after another in each round.
- *
- * @param who Who is measured.
- * @param options How many rounds count after the first ones, which warm up; a
- * folder for files.
- * @returns The figures.
- */
-export async function measureVerbs(
-  who: readonly Contender[],
-  options: { roundCount: number; warmUpCount: number; dir: string },
-): Promise<VerbFigures> {
-  await using runners = new AsyncDisposableStack();
+async function measure(
+  { roundCount, say }: PartOptions,
+): Promise<Record<string, ByName>> {
+  await using rig = await Rig.open();
+  await using parts = new AsyncDisposableStack();
+  const compiled = await rig.compiled();
+  if (compiled === undefined) {
+    say("compiled: skipped, `deno task compile` first");
+  }
+  const who = [rig.launcher(), compiled, rig.socket(), rig.ptp()]
+    .filter((one) => one !== undefined)
+    .map((one) => parts.use(one));
   const series = new Map<string, number[]>();
-  const tracks = who.map((contender) => ({
-    contender,
-    runner: runners.use(
-      new Runner({
-        netns: contender.netns,
-        dir: options.dir,
-        cniPath: REFERENCE_PLUGINS,
-      }),
-    ),
+  const sandboxes = who.map(({ name }) =>
+    parts.use(rig.sandboxes(name, WARM_UP_COUNT + roundCount))
+  );
+  for (let round = -WARM_UP_COUNT; round < roundCount; round++) {
+    // More pods than the pool has addresses rest for their turn.
+    await rig.untilIdle(who.length);
+    const took = await oneRound(who, {
+      sandboxes: sandboxes.map((each) => each[round + WARM_UP_COUNT]),
+      first: (round + WARM_UP_COUNT) % who.length,
+    });
+    if (round < 0) continue;
+    for (const [key, tookMs] of took) {
+      series.set(key, [...series.get(key) ?? [], tookMs]);
+    }
+  }
+  const daemon = await daemonShare(rig);
+  const found = Object.fromEntries(VERBS.map((verb) => {
+    const byName = figures(who, (name) => series.get(`${name} ${verb}`) ?? []);
+    return [verb.toLowerCase(), byName];
   }));
-  for (
-    let round = 0;
-    round < options.warmUpCount + options.roundCount;
-    round++
-  ) {
-    for (const { contender, runner } of tracks) {
-      const life = await oneLife(contender, {
-        runner,
-        round,
-        dir: options.dir,
-      });
-      if (round < options.warmUpCount) continue;
-      for (const [verb, tookMs] of life) {
-        const key = `${contender.name} ${verb}`;
-        series.set(key, [...series.get(key) ?? [], tookMs]);
-      }
-    }
+  const report = { ...found, add: { ...found.add, daemon } };
+  for (const [verb, byName] of Object.entries(report)) {
+    for (const line of lines(verb, byName)) say(line);
   }
-  return Object.fromEntries(who.map(({ name }) => [
-    name,
-    Object.fromEntries(VERBS.map((verb) => [
-      verb.toLowerCase(),
-      figuresOf(series.get(`${name} ${verb}`) ?? []),
-    ])),
-  ]));
+  return report;
 }
 
-/** Making and removing the pod's namespace isn't measured. */
-async function oneLife(
-  { name, plugin, conf, netns: node }: Contender,
-  { runner, round, dir }: { runner: Runner; round: number; dir: string },
+async function oneRound(
+  who: readonly Contender[],
+  { sandboxes, first }: {
+    sandboxes: readonly (Sandbox | undefined)[];
+    first: number;
+  },
 ): Promise<Map<string, number>> {
-  const netns = `${node}-${name}`;
-  const file = join(dir, `${name}.json`);
-  await Deno.writeTextFile(file, JSON.stringify(conf));
-  createNamespace(netns);
-  try {
-    bringLoopbackUp(netns);
-    const took = new Map<string, number>();
-    for (const verb of VERBS) {
-      // CHECK of ptp compares with an earlier result, which isn't kept here.
-      if (verb === "CHECK" && name === "ptp") continue;
-      const containerId = `bench-${name}-${round}`;
-      const ran = await runner.run({
-        plugin,
-        verb,
-        containerId,
-        netns,
-        conf: file,
-      });
-      mustSucceed(ran, `${name} ${verb}`);
-      took.set(verb, ran.tookMs);
+  const took = new Map<string, number>();
+  for (const verb of VERBS) {
+    for (let turn = 0; turn < who.length; turn++) {
+      const at = (first + turn) % who.length;
+      const [one, sandbox] = [who[at], sandboxes[at]];
+      if (one === undefined || sandbox === undefined) continue;
+      const { totalMs } = await one.call(verb, [sandbox]);
+      took.set(`${one.name} ${verb}`, totalMs);
+      if (verb === "DEL") await quiet();
     }
-    return took;
-  } finally {
-    removeNamespace(netns);
   }
+  return took;
 }
 
-function mustSucceed(ran: Ran, what: string): void {
-  if (ran.status !== 0) throw new Error(`${what} failed: ${ran.said}`);
+function figures(
+  who: readonly Contender[],
+  seriesOf: (name: string) => readonly number[],
+): ByName {
+  const peer = figuresOf(seriesOf("ptp")).p50Ms;
+  return Object.fromEntries(who.map(({ name }) => {
+    const own = figuresOf(seriesOf(name));
+    return [name, { ...own, ratioToPtp: ratio(own.p50Ms, peer) }];
+  }));
+}
+
+/** The daemon writes what each ADD took into its log. */
+async function daemonShare(rig: Rig): Promise<Figures> {
+  const text = await Deno.readTextFile(rig.stage.daemon("n1").log);
+  const took = text.split("\n")
+    .filter((line) => line.includes('"msg":"attached"'))
+    .map((line): number => JSON.parse(line).took_ms);
+  return figuresOf(took);
+}
+
+function* lines(verb: string, byName: ByName): Generator<string> {
+  for (const [name, own] of Object.entries(byName)) {
+    const against = own.ratioToPtp === undefined || name === "ptp"
+      ? ""
+      : `, ${own.ratioToPtp} x ptp`;
+    yield `${verb.padEnd(6)} ${name.padEnd(9)} p50 ${own.p50Ms} ms, p95 ` +
+      `${own.p95Ms} ms, n ${own.count}${against}`;
+  }
 }
