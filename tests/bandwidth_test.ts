@@ -5,23 +5,21 @@
  */
 import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
 import { applyPlan } from "../netns/apply.ts";
-import {
-  type Bandwidth,
-  bandwidthSteps,
-  type BandwidthWish,
-  ifbOf,
-} from "../netns/bandwidth.ts";
+import { hostLinkName, vethMacs } from "../netns/attachment.ts";
+import { type Bandwidth, bandwidthSteps, ifbOf } from "../netns/bandwidth.ts";
 import { comparePlan } from "../netns/compare.ts";
-import { Lab, testWhere } from "../netns/lab.ts";
+import { podPlan } from "../netns/datapath/veth.ts";
+import { Lab, type Room, testWhere } from "../netns/lab.ts";
 import { setLink } from "../netns/link.ts";
 import { type Capability, probe } from "../netns/probe.ts";
-import type { Plan, Step } from "../netns/step.ts";
+import type { Plan } from "../netns/step.ts";
 
 const VPC_IP = "10.0.0.253";
 const POD_IP = "10.0.0.20";
-const HOST_LINK = "cali73291bf21a5";
+/** The node's end of the pair that a pod with a card has besides. */
+const NODE_IP = "10.9.0.1";
 const FLOW_SECONDS = 2;
-const ATTEMPTS = 4;
+const ATTEMPTS = 8;
 /** Of the rate, which counts Ethernet, IP and TCP headers: 4 % of it. */
 const TOLERANCE = 0.1;
 
@@ -43,38 +41,58 @@ type Form = "veth" | "card";
 /** What a flow does: the pod sends, or gets. */
 type Direction = "egress" | "ingress";
 
-/** A pod that can talk with the VPC, and an iperf3 that listens there. */
+/** A pod that can talk with the VPC, and iperf3 that listens there. */
 class Scene implements AsyncDisposable {
   readonly lab = new Lab();
   readonly pod = this.lab.pod();
-  readonly #base: Plan;
-  readonly #wish: Omit<BandwidthWish, "bandwidth">;
-  #server: Deno.ChildProcess | undefined;
+  readonly #plan: (bandwidth: Bandwidth) => Plan;
+  readonly #servers: Deno.ChildProcess[] = [];
 
   constructor(form: Form) {
     const { vpc, node, eni } = this.lab;
+    const attachment = this.lab.attachment(this.pod);
     vpc.ip("address", "add", `${VPC_IP}/24`, "dev", "vpc-eth1");
     if (form === "veth") {
       applyPlan(this.lab.eniPlan(), node.routes);
       // The VPC knows addresses, and asks nobody.
       const words = `neighbour add ${POD_IP} lladdr ${eni.mac} dev vpc-eth1`;
       vpc.ip(...words.split(" "));
-      this.#base = this.lab.plan(this.pod);
-      const ingress = { hostLink: HOST_LINK };
-      this.#wish = { mtu: 1500, podLinks: ["eth0"], ingress };
+      this.#plan = (bandwidth) => podPlan({ ...attachment, bandwidth }, eni);
       return;
     }
     const { namespace } = this.pod;
     setLink(node.routes, eni.ifIndex, { namespace, name: "eth0" });
-    const at = { place: "pod", link: "eth0" } as const;
-    const steps: Step[] = [
-      { kind: "link", ...at, mac: eni.mac },
-      { kind: "address", ...at, cidr: `${POD_IP}/24` },
-    ];
-    this.#base = { netns: this.pod.path, steps };
-    const { owner } = this.lab.attachment(this.pod);
-    const ingress = { ifb: ifbOf(owner) };
-    this.#wish = { mtu: 1500, podLinks: ["eth0"], ingress };
+    const ifb = ifbOf(attachment.owner);
+    this.#plan = (bandwidth) => this.#cardPlan(bandwidth, ifb);
+  }
+
+  /** A card of its own, and a pair for what the node serves. */
+  #cardPlan(bandwidth: Bandwidth, ifb: { name: string; mac: string }): Plan {
+    const { netns, owner } = this.lab.attachment(this.pod);
+    const name = hostLinkName(owner);
+    const macs = vethMacs(owner);
+    return {
+      netns,
+      steps: [
+        { kind: "link", place: "pod", link: "eth0", mac: this.lab.eni.mac },
+        { kind: "address", place: "pod", link: "eth0", cidr: `${POD_IP}/24` },
+        {
+          kind: "veth",
+          host: { name, mac: macs.host },
+          pod: { name: "veth1", mac: macs.pod },
+          mtu: 1500,
+          alias: "terway",
+        },
+        { kind: "address", place: "host", link: name, cidr: `${NODE_IP}/24` },
+        { kind: "address", place: "pod", link: "veth1", cidr: "10.9.0.2/24" },
+        ...bandwidthSteps({
+          bandwidth,
+          mtu: 1500,
+          podLinks: ["eth0", "veth1"],
+          ingress: { ifb },
+        }),
+      ],
+    };
   }
 
   /** Makes the pod as fast as it may be: one replace when it is there. */
@@ -85,14 +103,14 @@ class Scene implements AsyncDisposable {
     assertEquals(comparePlan(plan, routes), []);
   }
 
-  /** Starts the server, and waits until it listens. */
-  async listen(): Promise<void> {
+  /** Starts a server, in the VPC or elsewhere, and waits until it listens. */
+  async listen(room: Room = this.lab.vpc): Promise<void> {
     const server = new Deno.Command("nsenter", {
-      args: [`--net=${this.lab.vpc.path}`, "iperf3", "-s", "--forceflush"],
+      args: [`--net=${room.path}`, "iperf3", "-s", "--forceflush"],
       stdout: "piped",
       stderr: "null",
     }).spawn();
-    this.#server = server;
+    this.#servers.push(server);
     const signal = AbortSignal.timeout(10_000);
     const lines = server.stdout.pipeThrough(new TextDecoderStream(), {
       signal,
@@ -103,9 +121,8 @@ class Scene implements AsyncDisposable {
   /** Runs a flow of two seconds: what arrived, in bits per second. */
   async flow(direction: Direction, ...more: string[]): Promise<number> {
     const { success, stdout } = await this.client(direction, [
-      "-J",
-      ...["-t", `${FLOW_SECONDS}`],
       ...more,
+      ...["-J", "-t", `${FLOW_SECONDS}`],
     ]).output();
     const report = JSON.parse(new TextDecoder().decode(stdout));
     assert(success, report.error);
@@ -122,22 +139,20 @@ class Scene implements AsyncDisposable {
     const control = more.includes("-u") ? [] : ["-C", "cubic"];
     return new Deno.Command("nsenter", {
       args: [
-        ...[`--net=${this.pod.path}`, "iperf3", "-c", VPC_IP],
-        ...["--connect-timeout", "5000", ...reverse, ...control, ...more],
+        ...[`--net=${this.pod.path}`, "iperf3", "-c"],
+        ...more.includes(NODE_IP) ? [] : [VPC_IP],
+        ...more,
+        ...["--connect-timeout", "5000", ...reverse, ...control],
       ],
       stdout: "piped",
     });
   }
 
-  #plan(bandwidth: Bandwidth): Plan {
-    const { steps } = this.#base;
-    const limits = bandwidthSteps({ ...this.#wish, bandwidth });
-    return { ...this.#base, steps: [...steps, ...limits] };
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#server?.kill();
-    await this.#server?.status;
+    for (const server of this.#servers) {
+      server.kill();
+      await server.status;
+    }
     this.lab[Symbol.dispose]();
   }
 }
@@ -182,6 +197,24 @@ for (const form of ["veth", "card"] as const) {
     },
   });
 }
+
+testWhere({
+  needs,
+  name: "what a pod with a card gets by two ways is limited together",
+  fn: async (t) => {
+    await using scene = new Scene("card");
+    scene.limit({ ingressBitsPerSec: 100e6 });
+    await scene.listen();
+    await scene.listen(scene.lab.node);
+    const both = async (direction: Direction): Promise<number> => {
+      const flows = [scene.flow(direction), scene.flow(direction, NODE_IP)];
+      const [card = 0, pair = 0] = await Promise.all(flows);
+      assert(card > 0 && pair > 0);
+      return card + pair;
+    };
+    await check(t, { bits: 100e6, direction: "ingress" }, both);
+  },
+});
 
 testWhere({
   needs,
