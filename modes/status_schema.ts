@@ -78,6 +78,22 @@ const pool = z.object({
     untilMs: timeMs,
     atMost: count.describe("Addresses that it may still have"),
   })).describe("vSwitches that are held back"),
+  vSwitches: z.array(z.object({
+    id: z.string(),
+    cidr: z.string(),
+    ipCount: count.optional().describe("Addresses that it can still give"),
+  })).describe("Where new ENIs may be made, in order of preference"),
+  budgets: z.array(z.object({
+    api: z.string(),
+    used: count,
+    most: count,
+  })).describe("Calls of this minute, of as many as rate_limit allows"),
+  exchange: z.object({
+    eniId: z.string(),
+    vSwitchId: z.string().describe("It ran dry"),
+    targetVSwitchId: z.string(),
+    ownerKeys: z.array(z.string()).describe("Who holds the ENI"),
+  }).optional().describe("An ENI that makes way for one elsewhere"),
   health: z.object({
     level: z.enum(["whole", "noReleases", "probesOnly"])
       .describe("What is done: all, all but giving back, nothing but asking"),

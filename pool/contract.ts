@@ -189,6 +189,28 @@ export interface LostLease {
   readonly sinceMs: number;
 }
 
+/** How often an API may be called in a minute, for people. */
+export interface BudgetStatus {
+  /** The cloud's name of the API. */
+  readonly api: string;
+  /** Calls in this minute. */
+  readonly used: number;
+  /** As many may be made in it. */
+  readonly most: number;
+}
+
+/** A card that makes way for one where there are addresses, for people. */
+export interface ExchangeStatus {
+  /** The card; nothing of it is leased any more. */
+  readonly eniId: string;
+  /** Its vSwitch, which ran dry. */
+  readonly vSwitchId: string;
+  /** Where the next card is made. */
+  readonly targetVSwitchId: string;
+  /** Who holds it: it goes when they have gone. */
+  readonly ownerKeys: readonly OwnerKey[];
+}
+
 /** How the cloud answers, for people; see `Health`. */
 export interface HealthStatus {
   /** `whole`, or what is left undone. */
@@ -256,6 +278,16 @@ export interface PoolStatus {
     readonly untilMs: number;
     readonly atMost: number;
   }[];
+  /** Where new cards may be made, and how many addresses a survey saw there. */
+  readonly vSwitches: readonly {
+    readonly id: string;
+    readonly cidr: Cidr;
+    readonly ipCount?: number;
+  }[];
+  /** Calls of this minute, by API. */
+  readonly budgets: readonly BudgetStatus[];
+  /** A card that makes way for another, while pods wait for that. */
+  readonly exchange: ExchangeStatus | undefined;
   /** Whether the cloud answers, and what is left undone while it doesn't. */
   readonly health: HealthStatus;
   /** APIs that are held back. */

@@ -5,11 +5,14 @@
  */
 import type {
   EniStatus,
+  ExchangeStatus,
   HealthStatus,
   LostLease,
   PoolStatus,
   SlotKind,
 } from "./contract.ts";
+import { usedOf } from "./budget.ts";
+import { exchangeOf, holding } from "./dry.ts";
 import type { Health } from "./health.ts";
 import { ORPHAN_MS, type PoolLimits } from "./limits.ts";
 import { reasonsOf } from "./reason.ts";
@@ -62,6 +65,16 @@ export function statusOf(
       vSwitchId,
       ...rest,
     })),
+    vSwitches: limits.vSwitches.map((one) => {
+      const ipCount = state.available.get(one.id);
+      return { ...one, ...(ipCount === undefined ? {} : { ipCount }) };
+    }),
+    budgets: Object.entries(limits.callsPerMinute).map(([api, most]) => ({
+      api,
+      used: usedOf(state.spent, api, now.nowMs),
+      most,
+    })),
+    exchange: exchangeStatus(state, limits, now.nowMs),
     health: healthStatus(state.health),
     gates: [...state.gates].map(([call, { notBeforeMs, problem }]) => ({
       call,
@@ -99,6 +112,22 @@ function eniStatus(eni: PooledEni): EniStatus {
     assigning: eni.assign?.count ?? 0,
     problem: eni.problem,
     goneSinceMs: eni.missingSinceMs ?? eni.sight.apartMs,
+  };
+}
+
+function exchangeStatus(
+  state: PoolState,
+  limits: PoolLimits,
+  nowMs: number,
+): ExchangeStatus | undefined {
+  const exchange = exchangeOf(state, limits, nowMs);
+  if (exchange === undefined) return undefined;
+  const { eni, target } = exchange;
+  return {
+    eniId: eni.card?.id ?? eni.key,
+    vSwitchId: eni.intent.vSwitchId,
+    targetVSwitchId: target.id,
+    ownerKeys: holding(state, exchange).map(({ ownerKey }) => ownerKey),
   };
 }
 

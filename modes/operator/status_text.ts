@@ -48,6 +48,7 @@ export function statusText(
     `cooling, of ${pool.capacity}` +
     (quarantined === 0 ? "" : `; ${quarantined} quarantined`),
     ...healthLines(pool),
+    ...callLines(pool),
     ...pool.enis.map(eniLine),
     ...pool.foreignEniIds.map((id) => `foreign    ${id}`),
     ...pool.orphans.map(({ eniId, purgeFromMs }) =>
@@ -69,6 +70,7 @@ export function statusText(
       `vswitch    ${rest.vSwitchId} rests for ${clock(rest.untilMs)}: it has ` +
       `at most ${rest.atMost} addresses`
     ),
+    ...exchangeLines(pool),
     ...pool.gates.filter((gate) => gate.notBeforeMs > pool.nowMs).map((gate) =>
       `held       ${gate.call} for ${clock(gate.notBeforeMs)}: ` +
       gate.problem.message
@@ -96,6 +98,27 @@ function healthLines({ health, nowMs }: PoolStatus): readonly string[] {
     : `away for ${since(awayMs)}`;
   const why = problem === undefined ? "" : ` (${problem.message})`;
   return [`cloud      ${state}: ${undone}${why}`];
+}
+
+/** What was called in this minute, in one line. */
+function callLines({ budgets }: PoolStatus): readonly string[] {
+  const used = budgets.filter((budget) => budget.used > 0)
+    .map(({ api, used, most }) => `${api} ${used} of ${most}`);
+  return used.length === 0
+    ? []
+    : [`calls      this minute: ${used.join(", ")}`];
+}
+
+function exchangeLines({ exchange }: PoolStatus): readonly string[] {
+  if (exchange === undefined) return [];
+  const { eniId, vSwitchId, targetVSwitchId, ownerKeys } = exchange;
+  const holders = ownerKeys.length === 0
+    ? "nobody holds it"
+    : `held by ${ownerKeys.join(", ")}`;
+  return [
+    `exchange   ${eniId} on ${vSwitchId}, which is empty, makes way for an ` +
+    `ENI on ${targetVSwitchId}: ${holders}`,
+  ];
 }
 
 function eniLine(eni: EniStatus): string {
