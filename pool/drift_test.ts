@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import type { PoolNews } from "./news.ts";
 import { fill, on, type Rig } from "./testing/rig.ts";
 
 function strangerOf(rig: Rig) {
@@ -189,3 +190,96 @@ Deno.test("an idle node asks once a minute, an empty one never", () =>
     const surveys = (countDescribes(rig) - held) / 2;
     assert(surveys >= 60 && surveys <= 90, `${surveys}`);
   }));
+
+/** What others do, and the news by which it is told. */
+const DEEDS: Readonly<
+  Record<
+    string,
+    {
+      readonly told: PoolNews["kind"];
+      readonly run: (rig: Rig, at: Drifting) => unknown;
+    }
+  >
+> = {
+  "take a pod's address": {
+    told: "leaseLost",
+    run: (rig, { eniId, ip }) => strangerOf(rig).unassignIps(eniId, [ip]),
+  },
+  "detach a card with leases": {
+    told: "leaseLost",
+    run: (rig, { eniId }) => strangerOf(rig).detachEni(eniId),
+  },
+  "delete a card with leases": {
+    told: "leaseLost",
+    run: (rig, { eniId }) => strangerOf(rig).deleteEni(eniId),
+  },
+  "move a card to another instance": {
+    told: "leaseLost",
+    run: async (rig, { eniId }) => {
+      const { cloud, instanceType: type, vSwitchId } = rig.stand;
+      const { id: instanceId } = cloud.addInstance({ type, vSwitchId });
+      await strangerOf(rig).detachEni(eniId);
+      cloud.attach({ eniId, instanceId });
+    },
+  },
+  "take an idle address": {
+    told: "addressesLost",
+    run: async (rig, { eniId, idleIp }) => {
+      await strangerOf(rig).unassignIps(eniId, [idleIp]);
+      // Else the refill might bring the very same one.
+      strangerOf(rig).occupy(rig.stand.vSwitchId, 0);
+    },
+  },
+  "add an address": {
+    told: "quarantined",
+    run: (rig, { eniId }) => strangerOf(rig).assignIps(eniId, 1),
+  },
+};
+
+interface Drifting {
+  readonly eniId: string;
+  readonly ip: string;
+  readonly idleIp: string;
+}
+
+for (const [deed, { told, run }] of Object.entries(DEEDS)) {
+  Deno.test(`somebody may ${deed}: told within a minute, whenever it happens`, () =>
+    on(
+      // The longest pause between surveys, and a second for each answer.
+      { minIdle: 1, maxIdle: 1, chance: 0.9999, cloud: { replyMs: 1_000 } },
+      async (rig) => {
+        for (let offsetMs = 0; offsetMs < 50_000; offsetMs += 4_900) {
+          const owner = `pod-${offsetMs}`;
+          const secondary = await pair(rig, owner);
+          await rig.clock.advance(120_000 + offsetMs);
+          const count = rig.newsOf(told).length;
+          const sinceMs = rig.clock.nowMs();
+          await run(rig, secondary);
+          await rig.clock.until(() => rig.newsOf(told).length > count, 65_000);
+          const tookMs = rig.clock.nowMs() - sinceMs;
+          assert(tookMs <= 60_000, `${tookMs} ms at ${offsetMs}`);
+          strangerOf(rig).vacate(rig.stand.vSwitchId);
+          for (const { ownerKey } of rig.keeper.leases()) {
+            await rig.keeper.release(ownerKey);
+          }
+          await rig.clock.advance(300_000);
+        }
+      },
+    ));
+}
+
+/** Leases two addresses; gives the secondary one, and an idle one. */
+async function pair(rig: Rig, owner: string): Promise<Drifting> {
+  const leases = [await rig.lease(`${owner}-a`), await rig.lease(`${owner}-b`)];
+  await rig.clock.advance(20_000);
+  const { model } = rig.stand.cloud;
+  for (const { eniId, ip } of leases) {
+    const eni = model.enis.get(eniId);
+    const idleIp = eni?.ips.find((one) =>
+      one !== eni.primaryIp && leases.every((lease) => lease.ip !== one)
+    );
+    if (eni === undefined || eni.primaryIp === ip) continue;
+    if (idleIp !== undefined) return { eniId, ip, idleIp };
+  }
+  throw new Error("no secondary address");
+}

@@ -61,13 +61,13 @@ export const MISSING_MS: number = 10_000;
 
 /**
  * While something is held, the cloud is asked for everything this often at
- * least. With {@linkcode MISSING_MS} for the second look, what changed behind
- * our back is found within a minute.
+ * least. With {@linkcode MISSING_MS} for the second look and a second for each
+ * of four answers, what changed behind our back is found within a minute.
  */
-export const SURVEY_MAX_MS: number = 48_000;
+export const SURVEY_MAX_MS: number = 46_000;
 
 /** … and this often at most: nodes that began together drift apart. */
-export const SURVEY_MIN_MS: number = 40_000;
+export const SURVEY_MIN_MS: number = 38_000;
 
 /**
  * An address that nobody here asked for, or that was lost and came back, isn't

@@ -39,6 +39,8 @@ export interface RigOptions {
   readonly limits?: Partial<LimitsWish>;
   /** More of what the pool is told. */
   readonly config?: Partial<PoolConfig>;
+  /** What is drawn, each time; from 0 to below 1. @default {0.5} */
+  readonly chance?: number;
   /** Names of the stand's vSwitches. @default {["vSwitchId"]} */
   readonly vSwitches?: readonly ("vSwitchId" | "smallVSwitchId")[];
   /** Hears what the keeper tells, when it does. */
@@ -97,6 +99,7 @@ export class Rig {
   /** The keeper at work. */
   keeper: Keeper;
   readonly #config: Partial<PoolConfig>;
+  readonly #chance: number;
   readonly #onNews: (news: PoolNews) => void;
   #tokens = 0;
 
@@ -132,6 +135,7 @@ export class Rig {
       ...options.limits,
     });
     this.#config = options.config ?? {};
+    this.#chance = options.chance ?? 0.5;
     this.#onNews = options.onNews ?? (() => {});
     const { instanceId } = this.stand;
     this.journal = openJournal(":memory:", { instanceId });
@@ -159,7 +163,7 @@ export class Rig {
       limits: this.limits,
       host: this.host,
       clock: this.clock,
-      chance: () => 0.5,
+      chance: () => this.#chance,
       token: () => `token-${++this.#tokens}`,
       onNews: (news) => {
         this.news.push(news);
