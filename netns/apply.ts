@@ -22,13 +22,16 @@ import {
 import { Places, TakenError } from "./places.ts";
 import {
   addRoute,
+  addUnreachable,
   deleteRoute,
+  deleteUnreachable,
   describeRoute,
   listRoutes,
   replaceRoute,
   type Route,
   routeOf,
   type RouteSeen,
+  RTN_UNREACHABLE,
   RTPROT_BOOT,
 } from "./route.ts";
 import { addRule, deleteRule } from "./rule.ts";
@@ -44,6 +47,7 @@ import {
   type RuleStep,
   type Step,
   type SysctlStep,
+  type UnreachableStep,
 } from "./step.ts";
 import { readSysctl, writeSysctl } from "./sysctl.ts";
 import { added, type SettingChange, type Work } from "./work.ts";
@@ -97,6 +101,8 @@ function make(step: Step, work: Work): void {
       return makeNeighbour(step, work);
     case "route":
       return makeRoute(step, work);
+    case "unreachable":
+      return makeUnreachable(step, work);
     case "rule":
       return makeRule(step, work);
     case "ifb":
@@ -171,7 +177,12 @@ function makeRoute(step: RouteStep, { places, undo }: Work): void {
   const seen = listRoutes(socket, table).filter((route) =>
     route.destination === destination
   );
-  if (seen.some((r) => r.ifIndex === ifIndex && r.gateway === gateway)) return;
+  if (
+    seen.some((route) =>
+      route.ifIndex === ifIndex && route.gateway === gateway &&
+      route.source === step.source
+    )
+  ) return;
   const old = seen[0];
   if (old !== undefined && !isCorrectable(old, ifIndex)) {
     throw new TakenError(
@@ -182,6 +193,23 @@ function makeRoute(step: RouteStep, { places, undo }: Work): void {
   replaceRoute(socket, wanted);
   if (old === undefined) return;
   undo.defer(forgiving(() => replaceRoute(socket, seenRoute(old))));
+}
+
+function makeUnreachable(step: UnreachableStep, { places, undo }: Work): void {
+  const socket = places.socket(step.place);
+  if (added(() => addUnreachable(socket, step))) {
+    undo.defer(forgiving(() => deleteUnreachable(socket, step)));
+    return;
+  }
+  const { destination, table, metric } = step;
+  const seen = listRoutes(socket, table).find((route) =>
+    route.destination === destination && route.metric === metric
+  );
+  if (seen === undefined || seen.type === RTN_UNREACHABLE) return;
+  throw new TakenError(
+    `route ${destination} of table ${table}`,
+    describeRoute(seen),
+  );
 }
 
 function makeRule(step: RuleStep, { places, undo }: Work): void {
@@ -200,12 +228,13 @@ function isCorrectable(route: RouteSeen, ifIndex: number): boolean {
 }
 
 function seenRoute(route: RouteSeen): Route {
-  const { ifIndex, destination, gateway, table, metric } = route;
+  const { ifIndex, destination, gateway, table, metric, source } = route;
   return {
     ifIndex,
     destination,
     table,
     metric,
+    ...source !== undefined && { source },
     ...gateway !== undefined && { gateway, onlink: true },
   };
 }

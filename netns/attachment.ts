@@ -100,8 +100,52 @@ export interface VethAttachment extends PodNetwork {
   readonly eni: AttachedEni;
 }
 
+/** A card of the node as it was before a pod got it. */
+export interface CardBefore {
+  /** Its name. */
+  readonly name: string;
+  /** Whether it was up. */
+  readonly up: boolean;
+  /** Bytes in a packet; as the pod leaves it when absent. */
+  readonly mtu?: number;
+}
+
+/** A pod that has an ENI to itself. */
+export interface ExclusiveAttachment extends PodNetwork {
+  /** The datapath and its version. */
+  readonly recipe: "exclusive/1";
+  /** The ENI, which becomes the pod's interface. */
+  readonly eni: AttachedEni;
+  /** The ENI's link as it was on the node, and shall be again. */
+  readonly card: CardBefore;
+  /**
+   * The pair that leads to the node: for services and for the node itself.
+   * Absent for an interface without, as any but the pod's first.
+   */
+  readonly hostPeer?: HostPeer;
+}
+
+/** What a pod with an ENI of its own reaches through its node. */
+export interface HostPeer {
+  /** The node's addresses, one a family. */
+  readonly nodeIps: readonly Ip[];
+  /** The prefixes of the cluster's services. Source: `service_cidr`. */
+  readonly serviceCidrs: readonly Cidr[];
+}
+
+/** A pod with an address of its node's pod CIDR, which the VPC routes there. */
+export interface VpcAttachment extends PodNetwork {
+  /** The datapath and its version. */
+  readonly recipe: "vpc/1";
+  /** The node's pod CIDR. */
+  readonly podCidr: Cidr;
+}
+
 /** What a pod gets, and the recipe that sets it up. */
-export type Attachment = VethAttachment;
+export type Attachment =
+  | VethAttachment
+  | ExclusiveAttachment
+  | VpcAttachment;
 
 /**
  * Gives all addresses of a pod.

@@ -8,7 +8,7 @@
  */
 import { findLinkByMac, type LinkSeen } from "./link.ts";
 import { describeLink, Places } from "./places.ts";
-import { describeRoute } from "./route.ts";
+import { describeRoute, RTN_UNREACHABLE } from "./route.ts";
 import { lookAtShape } from "./shape.ts";
 import { Snapshot } from "./snapshot.ts";
 import type { RouteSocket } from "./socket.ts";
@@ -26,6 +26,7 @@ import {
   type RuleStep,
   type Step,
   type SysctlStep,
+  type UnreachableStep,
   type VethStep,
 } from "./step.ts";
 import { readSysctl } from "./sysctl.ts";
@@ -98,6 +99,8 @@ function look(step: Step, view: View): Finding | undefined {
       return lookAtNeighbour(step, view);
     case "route":
       return lookAtRoute(step, view);
+    case "unreachable":
+      return lookAtUnreachable(step, view);
     case "rule":
       return lookAtRule(step, view);
     case "ifb":
@@ -192,14 +195,26 @@ function lookAtNeighbour(
 function lookAtRoute(step: RouteStep, view: View): Finding | undefined {
   const link = view.places.find(step.place, step.link);
   const seen = view.at(step.place).routes(step.table, step.destination);
-  const held = seen.some(({ ifIndex, gateway }) =>
-    ifIndex === link?.ifIndex && gateway === step.gateway
+  const held = seen.some(({ ifIndex, gateway, source }) =>
+    ifIndex === link?.ifIndex && gateway === step.gateway &&
+    source === step.source
   );
   if (held) return undefined;
   const [other] = seen;
   return other === undefined
     ? missing()
     : changed(`ip route ${describeRoute(other)}`);
+}
+
+function lookAtUnreachable(
+  step: UnreachableStep,
+  view: View,
+): Finding | undefined {
+  const seen = view.at(step.place).routes(step.table, step.destination);
+  const held = seen.some(({ type, metric }) =>
+    type === RTN_UNREACHABLE && metric === step.metric
+  );
+  return held ? undefined : missing();
 }
 
 /** Of rules that match the same packets at one priority the first decides. */

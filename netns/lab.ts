@@ -6,6 +6,7 @@
  */
 import type {
   AttachedEni,
+  ExclusiveAttachment,
   Mac,
   PodNetwork,
   VethAttachment,
@@ -238,6 +239,32 @@ export class Lab implements Disposable {
    */
   plan(pod: Room, index = 0, families: readonly Family[] = [4]): Plan {
     return podPlan(this.attachment(pod, index, families), this.eni);
+  }
+
+  /**
+   * Gives what a pod gets that has an ENI to itself.
+   *
+   * @param pod Its namespace.
+   * @param card The ENI, as the node sees it now.
+   * @param families What it gets addresses of, the first one first.
+   * @returns An attachment, with a way to the node.
+   */
+  exclusive(
+    pod: Room,
+    card: LinkSeen,
+    families: readonly Family[] = [4],
+  ): ExclusiveAttachment {
+    const { name, up, mtu } = card;
+    return {
+      recipe: "exclusive/1",
+      ...this.network(pod, 0, families),
+      eni: this.attachedEni(card),
+      card: { name, up, mtu },
+      hostPeer: {
+        nodeIps: ["10.0.0.10", "fd00::10"],
+        serviceCidrs: ["172.16.0.0/16", "fd02::/112"],
+      },
+    };
   }
 
   /** Removes it all. */

@@ -12,7 +12,7 @@ import { bringHomeAside } from "./home.ts";
 import { deleteLinkAside } from "./link.ts";
 import { deleteNeighbour } from "./neighbour.ts";
 import { Places } from "./places.ts";
-import { deleteRoute, routeOf } from "./route.ts";
+import { deleteRoute, deleteUnreachable, routeOf } from "./route.ts";
 import { deleteRule } from "./rule.ts";
 import { unmakeShape } from "./shape.ts";
 import type { RouteSocket } from "./socket.ts";
@@ -93,6 +93,8 @@ function unmake(step: Step, places: Places): void {
     case "tbf":
     case "redirect":
       return unmakeShape(step, places);
+    case "unreachable":
+      return deleteUnreachable(places.socket(step.place), step);
     case "rule":
       return deleteRule(places.socket(step.place), step);
     case "route":

@@ -27,6 +27,8 @@ export const RTPROT_BOOT = 3;
 const RT_SCOPE_UNIVERSE = 0;
 /** Directly on the link. Source: linux/rtnetlink.h. */
 const RT_SCOPE_LINK = 253;
+/** No packet goes on from there. Source: linux/rtnetlink.h. */
+export const RTN_UNREACHABLE = 7;
 /** The gateway is on the link, whatever the addresses say. */
 const RTNH_F_ONLINK = 4;
 
@@ -44,6 +46,18 @@ export interface Route {
   readonly table?: number;
   /** The lower, the better; 0 for IPv4 and 1024 for IPv6 when absent. */
   readonly metric?: number;
+  /** The source of packets that haven't got one. */
+  readonly source?: Ip;
+}
+
+/** A destination that no packet goes on to. */
+export interface Unreachable {
+  /** Where it would lead. */
+  readonly destination: Cidr;
+  /** The table. */
+  readonly table: number;
+  /** The lower, the better. */
+  readonly metric: number;
 }
 
 /** A route as the kernel shows it. */
@@ -64,6 +78,8 @@ export interface RouteSeen {
   readonly scope: number;
   /** Who made it: 2 kernel, 3 boot, 4 static, … */
   readonly protocol: number;
+  /** The source of packets that haven't got one, when it is told. */
+  readonly source?: Ip;
 }
 
 /**
@@ -113,6 +129,45 @@ export function deleteRoute(socket: RouteSocket, route: Route): void {
 }
 
 /**
+ * Makes a destination unreachable: who sends a packet there is told so.
+ *
+ * Equivalent to: `ip route add unreachable $destination table $table metric
+ * $metric`
+ *
+ * @param socket Where.
+ * @param route The destination.
+ * @throws {NetlinkError} `EEXIST` when the table has a route of this metric to there.
+ */
+export function addUnreachable(socket: RouteSocket, route: Unreachable): void {
+  const lib = libnlRoute();
+  using object = unreachableObject(route);
+  socket.request(
+    `ip route add unreachable ${route.destination}`,
+    (place) =>
+      lib.rtnl_route_build_add_request(object.pointer, CREATE | EXCL, place),
+  );
+}
+
+/**
+ * Takes back what {@linkcode addUnreachable} made.
+ *
+ * @param socket Where.
+ * @param route The destination.
+ * @throws {NetlinkError} `ESRCH` when there is no such route.
+ */
+export function deleteUnreachable(
+  socket: RouteSocket,
+  route: Unreachable,
+): void {
+  const lib = libnlRoute();
+  using object = unreachableObject(route);
+  socket.request(
+    `ip route delete unreachable ${route.destination}`,
+    (place) => lib.rtnl_route_build_del_request(object.pointer, 0, place),
+  );
+}
+
+/**
  * Lists routes.
  *
  * Equivalent to: `ip route show table $table`, or `all`
@@ -149,6 +204,7 @@ export function readRoute(object: Pointer): RouteSeen | undefined {
   const hop = lib.rtnl_route_get_nnexthops(object) > 0
     ? lib.rtnl_route_nexthop_n(object, 0)
     : null;
+  const source = lib.rtnl_route_get_pref_src(object);
   const gateway = hop === null ? null : lib.rtnl_route_nh_get_gateway(hop);
   return {
     ifIndex: hop === null ? 0 : lib.rtnl_route_nh_get_ifindex(hop),
@@ -159,6 +215,7 @@ export function readRoute(object: Pointer): RouteSeen | undefined {
     type: lib.rtnl_route_get_type(object),
     scope: lib.rtnl_route_get_scope(object),
     protocol: lib.rtnl_route_get_protocol(object),
+    ...source && { source: readIp(source) },
   };
 }
 
@@ -170,11 +227,12 @@ export function readRoute(object: Pointer): RouteSeen | undefined {
  * @returns What the kernel is asked for; a gateway is on the link unless the step says otherwise.
  */
 export function routeOf(step: RouteStep, ifIndex: number): Route {
-  const { destination, gateway, table, onlink = true } = step;
+  const { destination, gateway, table, onlink = true, source } = step;
   return {
     ifIndex,
     destination,
     table,
+    ...source !== undefined && { source },
     ...gateway !== undefined && { gateway, onlink },
   };
 }
@@ -206,16 +264,8 @@ function add(
 function routeObject(route: Route): Owned {
   const lib = libnlRoute();
   const { family } = parseCidr(route.destination);
-  const object = new Owned(lib.rtnl_route_alloc(), lib.rtnl_route_put);
+  const object = emptyRoute(route.destination, route.table);
   const { pointer } = object;
-  check(
-    "ip route",
-    lib.rtnl_route_set_family(pointer, familyNumber(family)),
-  );
-  using destination = prefixObject(route.destination);
-  check("ip route", lib.rtnl_route_set_dst(pointer, destination.pointer));
-  lib.rtnl_route_set_table(pointer, route.table ?? TABLE_MAIN);
-  lib.rtnl_route_set_protocol(pointer, RTPROT_BOOT);
   // IPv6 knows no scopes but this.
   const universe = route.gateway !== undefined || family === 6;
   const scope = universe ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
@@ -223,7 +273,34 @@ function routeObject(route: Route): Owned {
   if (route.metric !== undefined) {
     lib.rtnl_route_set_priority(pointer, route.metric);
   }
+  if (route.source !== undefined) {
+    using source = addressObject(route.source);
+    check("ip route", lib.rtnl_route_set_pref_src(pointer, source.pointer));
+  }
   addNextHop(object, route);
+  return object;
+}
+
+function unreachableObject(route: Unreachable): Owned {
+  const lib = libnlRoute();
+  const object = emptyRoute(route.destination, route.table);
+  const { pointer } = object;
+  check("ip route", lib.rtnl_route_set_type(pointer, RTN_UNREACHABLE));
+  lib.rtnl_route_set_scope(pointer, RT_SCOPE_UNIVERSE);
+  lib.rtnl_route_set_priority(pointer, route.metric);
+  return object;
+}
+
+function emptyRoute(to: Cidr, table = TABLE_MAIN): Owned {
+  const lib = libnlRoute();
+  const { family } = parseCidr(to);
+  const object = new Owned(lib.rtnl_route_alloc(), lib.rtnl_route_put);
+  const { pointer } = object;
+  check("ip route", lib.rtnl_route_set_family(pointer, familyNumber(family)));
+  using destination = prefixObject(to);
+  check("ip route", lib.rtnl_route_set_dst(pointer, destination.pointer));
+  lib.rtnl_route_set_table(pointer, table);
+  lib.rtnl_route_set_protocol(pointer, RTPROT_BOOT);
   return object;
 }
 

@@ -148,8 +148,24 @@ export interface RouteStep {
   readonly gateway?: Ip;
   /** False: the table itself has a route to the gateway. */
   readonly onlink?: false;
+  /** The source of packets that haven't got one; the kernel's choice when absent. */
+  readonly source?: Ip;
   /** The routing table; 254 is main. */
   readonly table: number;
+}
+
+/** Where no packet is to go on: whoever sends one is told so. */
+export interface UnreachableStep {
+  /** Discriminates. */
+  readonly kind: "unreachable";
+  /** Where. */
+  readonly place: Place;
+  /** The destination; any route to a longer prefix comes first. */
+  readonly destination: Cidr;
+  /** The routing table; 254 is main. */
+  readonly table: number;
+  /** The lower, the better: high, so that somebody's route to it wins. */
+  readonly metric: number;
 }
 
 /** A policy rule that looks a table up. */
@@ -182,6 +198,7 @@ export type Step =
   | AddressStep
   | NeighbourStep
   | RouteStep
+  | UnreachableStep
   | RuleStep
   | BandwidthStep;
 
@@ -248,6 +265,8 @@ export function command(step: Step, netns = "POD"): string {
         `${step.link} nud permanent`;
     case "route":
       return at + routeCommand(step);
+    case "unreachable":
+      return at + unreachableCommand(step);
     case "rule":
       return at + ruleCommand(step);
     case "ifb":
@@ -282,7 +301,14 @@ function routeCommand(step: RouteStep): string {
   const hop = step.onlink === false ? "" : " onlink";
   const form = step.gateway === undefined ? direct : hop;
   return `${ip} route add ${destination}${gateway} dev ${step.link}` +
-    tableName(step.table, " table ", "") + form;
+    tableName(step.table, " table ", "") +
+    (step.source === undefined ? "" : ` src ${step.source}`) + form;
+}
+
+function unreachableCommand(step: UnreachableStep): string {
+  const ip = familyOf(step.destination) === 6 ? "ip -6" : "ip";
+  return `${ip} route add unreachable ${step.destination}` +
+    tableName(step.table, " table ", "") + ` metric ${step.metric}`;
 }
 
 function ruleCommand(step: RuleStep): string {

@@ -6,9 +6,9 @@
  */
 import type { LinkOwner } from "../../netns/alias.ts";
 import {
-  type Attachment,
   type Owner,
   ownerKey,
+  type VethAttachment,
 } from "../../netns/attachment.ts";
 import { podPlan } from "../../netns/datapath/veth.ts";
 import { NetlinkError } from "../../netns/errno.ts";
@@ -54,7 +54,7 @@ export type SandboxRequest = CniRequest & { readonly owner: Owner };
 /** What an ADD did. */
 export interface Added {
   /** What the pod has. */
-  readonly attachment: Attachment;
+  readonly attachment: VethAttachment;
   /** How the kernel was set up for it. */
   readonly plan: Plan;
   /** To be called once the caller has its answer. */

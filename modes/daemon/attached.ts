@@ -5,11 +5,11 @@
  */
 import {
   addressesOf,
-  type Attachment,
   hostLinkName,
   type Owner,
   ownerKey,
   type PodName,
+  type VethAttachment,
   vethMacs,
 } from "../../netns/attachment.ts";
 import type { Bandwidth } from "../../netns/bandwidth.ts";
@@ -54,7 +54,7 @@ export function attachmentFor(
   wish: PodWish,
   grant: Grant,
   enis: NodeEnis,
-): { recipe: string; attachment: Attachment } {
+): { recipe: string; attachment: VethAttachment } {
   const eni = enis.attached(grant.eni.id);
   if (eni === undefined) {
     throw new NotSetUpError(
@@ -71,8 +71,8 @@ export function attachmentFor(
  * @param lease A lease of this daemon's journal.
  * @returns What the pod got.
  */
-export function attachmentOf(lease: Pick<Lease, "attachment">): Attachment {
-  return lease.attachment as Attachment;
+export function attachmentOf(lease: Pick<Lease, "attachment">): VethAttachment {
+  return lease.attachment as VethAttachment;
 }
 
 /**
@@ -114,7 +114,7 @@ export function sentence(difference: Difference): string {
  * @throws {RequestError} That says what differs.
  */
 export function requireResultOf(
-  attachment: Attachment,
+  attachment: VethAttachment,
   { config: { prevResult }, netns = attachment.netns }: Pick<
     CniRequest,
     "config" | "netns"
@@ -139,7 +139,7 @@ export function requireResultOf(
  * @param netns The path of the sandbox's namespace now.
  * @throws {RequestError} That says where it is attached.
  */
-export function requireSame(earlier: Attachment, netns: string): void {
+export function requireSame(earlier: VethAttachment, netns: string): void {
   if (earlier.netns === netns) return;
   throw new RequestError(
     CNI_CODE.invalidVariable,

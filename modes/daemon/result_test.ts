@@ -1,12 +1,12 @@
 import { assertEquals } from "@std/assert";
-import type { Attachment } from "../../netns/attachment.ts";
+import type { VethAttachment } from "../../netns/attachment.ts";
 import { podPlan } from "../../netns/datapath/veth.ts";
 import { CloudError } from "../../pool/cloud.ts";
 import { ConfigError } from "./config.ts";
 import { type CniVersion, RequestError } from "./request.ts";
 import { addAnswer, errorAnswer, meaning, versionAnswer } from "./result.ts";
 
-const ATTACHMENT: Attachment = {
+const ATTACHMENT: VethAttachment = {
   recipe: "veth/1",
   owner: { network: "terway", containerId: "c1", ifName: "eth0" },
   netns: "/run/netns/pod",

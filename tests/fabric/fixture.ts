@@ -5,23 +5,30 @@
  * @module
  */
 import { applyPlan } from "../../netns/apply.ts";
-import type { VethAttachment } from "../../netns/attachment.ts";
+import {
+  addressesOf,
+  type Attachment,
+  type PodNetwork,
+  type VethAttachment,
+} from "../../netns/attachment.ts";
 import { eniPlan, podPlan } from "../../netns/datapath/veth.ts";
-import { familyOf, gatewayOf, type Ip } from "../../netns/ip.ts";
-import { findLinkByName } from "../../netns/link.ts";
+import { type Family, familyOf, gatewayOf, type Ip } from "../../netns/ip.ts";
+import { findLinkByMac, findLinkByName } from "../../netns/link.ts";
 import {
   createNamespace,
   openNamespace,
   removeNamespace,
 } from "../../netns/namespace.ts";
+import { planOf } from "../../netns/recipe.ts";
 import { openRoutes } from "../../netns/socket.ts";
+import type { Plan } from "../../netns/step.ts";
 import {
   type Card,
   type Fabric,
   type MachineSeen,
   openFabric,
 } from "../fabric.ts";
-import { bringLoopbackUp } from "./kernel.ts";
+import { bringLoopbackUp, writeSysctls } from "./kernel.ts";
 import { netnsPath } from "./netns_dir.ts";
 
 /** The nodes' networks, in two zones. */
@@ -41,6 +48,25 @@ export const PODS_OF: Readonly<Record<"n1" | "n2", Card>> = {
     ips: ["10.2.0.10", "10.2.0.11", "fd02::10", "fd02::11"],
   },
 };
+
+/** The nodes' own addresses. */
+export const NODE_IPS = {
+  n1: ["10.1.0.1", "fd01::1"],
+  n2: ["10.2.0.2", "fd02::2"],
+} as const;
+
+/** The prefixes of services. */
+const SERVICE_CIDRS = ["172.16.0.0/16", "fd16::/112"];
+
+/** A pod of a fixture. */
+export interface FixturePod {
+  /** The path of its namespace. */
+  readonly netns: string;
+  /** Its addresses. */
+  readonly ips: readonly Ip[];
+  /** What made it. */
+  readonly plan: Plan;
+}
 
 /** Two nodes, up. */
 export class Fixture implements AsyncDisposable {
@@ -111,6 +137,118 @@ export class Fixture implements AsyncDisposable {
     );
     applyPlan(podPlan(attachment, link), routes);
     return netns;
+  }
+
+  /**
+   * Plugs a card in and gives it to a pod, by the plan for exclusive ENIs.
+   *
+   * @param node Where.
+   * @param number Of the card and the pod, 2 to 9: its addresses end so.
+   * @param families What it gets addresses of.
+   * @returns The pod, ready; `plan` is what made it.
+   */
+  addExclusivePod(
+    node: "n1" | "n2",
+    number: number,
+    families: readonly Family[] = [4],
+  ): FixturePod {
+    const ips = families.map((family) =>
+      family === 4 ? `10.${node[1]}.1.${number}` : `fd0${node[1]}::1:${number}`
+    );
+    const mac = `00:16:3e:00:0${node[1]}:0${number}`;
+    const id = `eni-${node}-${number}`;
+    this.fabric.plug({ id, mac, ips }, node);
+    return this.giveCard(node, { id, mac, ips });
+  }
+
+  /**
+   * Gives a pod a card that is on the node.
+   *
+   * @param node Where.
+   * @param card The card.
+   * @returns The pod, ready.
+   */
+  giveCard(node: "n1" | "n2", card: Card): FixturePod {
+    const { id, mac, ips } = card;
+    const [ip = ""] = ips;
+    using namespace = openNamespace(this.nodes[node].netns);
+    using routes = openRoutes(namespace);
+    const link = findLinkByMac(routes, mac);
+    if (link === undefined) throw new Error(`Cannot find ${id} in ${node}`);
+    const [subnet, subnet6] = [SUBNETS[node], SUBNETS6[node]];
+    return this.#attach(node, `card-${id}`, (network) => ({
+      recipe: "exclusive/1",
+      ...network,
+      ip,
+      ips,
+      eni: {
+        id,
+        mac,
+        ifIndex: link.ifIndex,
+        gateway: gatewayOf(subnet),
+        subnet,
+        gateway6: gatewayOf(subnet6),
+        subnet6,
+      },
+      card: link,
+      hostPeer: { nodeIps: NODE_IPS[node], serviceCidrs: SERVICE_CIDRS },
+    }));
+  }
+
+  /**
+   * Adds a pod by the plan for VPC routes, and the node's route entry.
+   *
+   * @param node Where: its pod CIDR is 172.30.1.0/24 or 172.30.2.0/24.
+   * @param number The last part of its address.
+   * @returns The pod, ready.
+   */
+  addVpcPod(node: "n1" | "n2", number: number): FixturePod {
+    const podCidr = `172.30.${node[1]}.0/24`;
+    this.fabric.routeTo(`eni-${node}-0`, podCidr);
+    const ip = `172.30.${node[1]}.${number}`;
+    return this.#attach(node, `vpc-${ip}`, (network) => ({
+      recipe: "vpc/1",
+      ...network,
+      ip,
+      podCidr,
+    }));
+  }
+
+  /**
+   * Lets the nodes forward between all links, as Kubernetes asks of a node.
+   *
+   * @param families Of packets.
+   */
+  letNodesForward(families: readonly Family[] = [4]): void {
+    for (const { netns } of Object.values(this.nodes)) {
+      using namespace = openNamespace(netns);
+      writeSysctls(namespace, {
+        "ipv4/ip_forward": "1",
+        ...families.includes(6) && { "ipv6/conf/all/forwarding": "1" },
+      });
+    }
+  }
+
+  #attach(
+    node: "n1" | "n2",
+    name: string,
+    attachmentOf: (
+      network: Pick<PodNetwork, "owner" | "netns" | "mtu">,
+    ) => Attachment,
+  ): FixturePod {
+    const netns = this.addNamespace(name);
+    using namespace = openNamespace(this.nodes[node].netns);
+    using routes = openRoutes(namespace);
+    const attachment = attachmentOf({
+      owner: { network: "test", containerId: name, ifName: "eth0" },
+      netns,
+      mtu: 1500,
+    });
+    const [nodeIp] = NODE_IPS[node];
+    const { shared, pod } = planOf(attachment, { nodeIp });
+    applyPlan(shared, routes);
+    applyPlan(pod, routes);
+    return { netns, ips: addressesOf(attachment), plan: pod };
   }
 
   /**

@@ -50,14 +50,14 @@ export async function ping(
  *
  * @param server Its namespace, and the address that it listens on.
  * @param clientNetns The namespace that calls.
- * @param target What is called; the server's own address unless told.
+ * @param target What is called; the server itself unless told.
  * @returns The client's address as the server saw it; empty when the client
  * didn't get through.
  */
 export async function seenBy(
   server: { netns: string; ip: Ip },
   clientNetns: string,
-  target: Ip = server.ip,
+  target: { ip: Ip; port: number } = { ip: server.ip, port: 8080 },
 ): Promise<string> {
   using namespace = openNamespace(server.netns);
   using listener = within(
@@ -69,7 +69,7 @@ export async function seenBy(
     String(CONNECT_DEADLINE_MS / 1_000),
     "bash",
     "-c",
-    `exec 3<>/dev/tcp/${target}/8080 && cat <&3`,
+    `exec 3<>/dev/tcp/${target.ip}/${target.port} && cat <&3`,
   ]);
   const accepted = listener.accept();
   const conn = await Promise.race([accepted, call]);
@@ -80,4 +80,28 @@ export async function seenBy(
   await conn.write(new TextEncoder().encode(conn.remoteAddr.hostname));
   conn.close();
   return (await call).stdout;
+}
+
+/**
+ * Makes a node's service address lead to a backend, as kube-proxy does: the
+ * destination is translated, and the source too unless it is a pod's that the
+ * cluster knows.
+ *
+ * @param nodeNetns The node's namespace.
+ * @param service The service's address, port 80, and its backend, port 8080.
+ */
+export async function addService(
+  nodeNetns: string,
+  { ip, backend }: { ip: Ip; backend: Ip },
+): Promise<void> {
+  const family = ip.includes(":") ? "ip6" : "ip";
+  const to = family === "ip6" ? `[${backend}]:8080` : `${backend}:8080`;
+  const rules = `table ${family} service {
+    chain to { type nat hook prerouting priority dstnat;
+      ${family} daddr ${ip} tcp dport 80 meta mark set 0x4000 dnat to ${to}; }
+    chain from { type nat hook postrouting priority srcnat;
+      meta mark 0x4000 masquerade; }
+  }`;
+  const { success } = await runIn(nodeNetns, ["nft", rules]);
+  if (!success) throw new Error(`Cannot make ${ip} a service's address`);
 }

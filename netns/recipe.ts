@@ -1,0 +1,99 @@
+/**
+ * The one place that knows which datapath a recipe is: plans from attachments.
+ *
+ * @module
+ */
+import type { Attachment } from "./attachment.ts";
+import { exclusivePlan } from "./datapath/exclusive.ts";
+import { type EniLink, eniPlan, podPlan } from "./datapath/veth.ts";
+import { vpcNodePlan, vpcPlan } from "./datapath/vpc.ts";
+import type { Ip } from "./ip.ts";
+import type { Plan } from "./step.ts";
+import { NotSupportedError } from "./unsupported.ts";
+
+export type { EniLink } from "./datapath/veth.ts";
+
+/** What plans need to know of the node today, beside an attachment. */
+export interface NodeFacts {
+  /** The node's primary address. */
+  readonly nodeIp: Ip;
+  /**
+   * The attachment's ENI as the node sees it now; its index may not be what it
+   * was. Absent when it isn't on the node.
+   */
+  readonly eni?: EniLink;
+  /** Bytes in a packet of an ENI that pods share; as it came when absent. */
+  readonly eniMtu?: number;
+  /** The node's own card, if it owes its IPv6 routes to advertisements. */
+  readonly uplink?: string;
+}
+
+/** What an attachment asks of a kernel. */
+export interface Plans {
+  /**
+   * What the node holds for all pods of the same ENI or pod CIDR: applied
+   * before `pod`, and removed when the last of them is gone. Without steps for
+   * a recipe that needs none.
+   */
+  readonly shared: Plan;
+  /** What the node and the pod hold for this attachment alone. */
+  readonly pod: Plan;
+}
+
+/** A plan of nothing. */
+const NOTHING: Plan = { steps: [] };
+
+/**
+ * Plans an attachment by the recipe that it was made with.
+ *
+ * @example The recipe picks the datapath
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { shared } = planOf({
+ *   recipe: "vpc/1",
+ *   owner: { network: "terway", containerId: "c0ffee", ifName: "eth0" },
+ *   netns: "/run/netns/web",
+ *   ip: "172.30.0.4",
+ *   podCidr: "172.30.0.0/24",
+ *   mtu: 1500,
+ * }, { nodeIp: "10.0.0.10" });
+ * assertEquals(shared.steps.map(({ kind }) => kind), ["unreachable", "rule"]);
+ * ```
+ * @param attachment What the pod gets, from a journal of any age.
+ * @param node The node as it is now.
+ * @returns Both plans.
+ * @throws {NotSupportedError} When the recipe can't do what the attachment says, or is a later version's.
+ */
+export function planOf(attachment: Attachment, node: NodeFacts): Plans {
+  switch (attachment.recipe) {
+    case "veth/1": {
+      const { eni } = attachment;
+      const pod = podPlan(attachment, node.eni ?? eni);
+      if (node.eni === undefined) return { shared: NOTHING, pod };
+      const { gateway, gateway6 } = eni;
+      const { nodeIp, eniMtu: mtu, uplink } = node;
+      const shared = eniPlan({
+        link: node.eni,
+        nodeIp,
+        gateway,
+        ...gateway6 !== undefined && { gateway6 },
+        ...mtu !== undefined && { mtu },
+        ...uplink !== undefined && { uplink },
+      });
+      return { shared, pod };
+    }
+    case "exclusive/1":
+      return { shared: NOTHING, pod: exclusivePlan(attachment) };
+    case "vpc/1": {
+      const shared = vpcNodePlan(attachment.podCidr);
+      return { shared, pod: vpcPlan(attachment) };
+    }
+  }
+  // A journal may come from a later version than the types are of.
+  const { recipe } = attachment as { readonly recipe: string };
+  throw new NotSupportedError(
+    `recipe ${recipe}`,
+    "it is a later version's; run that version, or delete the pod with it",
+  );
+}
