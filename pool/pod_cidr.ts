@@ -54,7 +54,8 @@ export interface PodCidrStatus {
 
 /** Lends the addresses of a node's pod CIDR. */
 export class PodCidr {
-  readonly #cidr: Cidr;
+  /** The prefix. */
+  readonly cidr: Cidr;
   readonly #capacity: number;
   readonly #journal: Journal;
   readonly #clock: Clock;
@@ -74,7 +75,7 @@ export class PodCidr {
    */
   constructor(options: PodCidrOptions) {
     const { cidr, journal } = options;
-    this.#cidr = cidr;
+    this.cidr = cidr;
     this.#capacity = capacityOf(cidr);
     this.#journal = journal;
     this.#clock = options.clock ?? systemClock();
@@ -152,11 +153,21 @@ export class PodCidr {
     const { ownerKey, ip, attach } = found;
     const earlier = this.#leases.get(ownerKey);
     if (earlier !== undefined) return earlier;
-    if (!contains(this.#cidr, ip) || this.#taken.has(ip)) return undefined;
+    if (!contains(this.cidr, ip) || this.#taken.has(ip)) return undefined;
     const lease = this.#lease(ownerKey, ip, attach(ip));
     this.#commit({ slots: [{ ip, kind: "leased" }], lease });
     this.#take(lease);
     return lease;
+  }
+
+  /**
+   * Tells whether an address is of this prefix.
+   *
+   * @param ip The address.
+   * @returns Whether it is.
+   */
+  holds(ip: Ip): boolean {
+    return contains(this.cidr, ip);
   }
 
   /** Finds an owner's lease. */
@@ -177,7 +188,7 @@ export class PodCidr {
       if (untilMs > nowMs) cooling++;
     }
     return {
-      cidr: this.#cidr,
+      cidr: this.cidr,
       capacity: this.#capacity,
       leased: this.#leases.size,
       cooling,
@@ -204,7 +215,7 @@ export class PodCidr {
     const nowMs = this.#clock.nowMs();
     for (let tried = 0; tried < this.#capacity; tried++) {
       const place = (this.#next + tried) % this.#capacity;
-      const ip = addressAt(this.#cidr, FIRST + place);
+      const ip = addressAt(this.cidr, FIRST + place);
       if (this.#taken.has(ip) || (this.#cooling.get(ip) ?? 0) > nowMs) continue;
       this.#next = (place + 1) % this.#capacity;
       return ip;
@@ -227,7 +238,7 @@ export class PodCidr {
         leases: ended === undefined ? [] : [ended],
       },
       put: {
-        enis: [podCidrRecord(this.#cidr)],
+        enis: [podCidrRecord(this.cidr)],
         slots: slots.map(({ ip, kind, atMs = 0 }) => ({
           ...{ eniKey, ip, kind, atMs },
         })),

@@ -4,6 +4,7 @@
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
+import { addressAt, type Cidr, parseCidr } from "../../netns/ip.ts";
 import { LOG_LEVELS, type LogLevel } from "../log.ts";
 import { DEFAULT_SOCKET } from "../wire.ts";
 import { DAEMON_MODES, type DaemonMode } from "./mode.ts";
@@ -16,6 +17,7 @@ export const USAGE: string =
   --socket PATH       where relays ask          [${DEFAULT_SOCKET}]
   --state-dir DIR     journal and tombstones    [/var/lib/terway]
   --daemon-mode MODE  ${DAEMON_MODES.join(", ")} [ENIMultiIP]
+  --pod-cidr CIDR     the node's pod CIDR, with --daemon-mode VPC
   --log-level LEVEL   ${LOG_LEVELS.join(", ")} [info]
   --add-deadline S    how long an ADD waits for an address, in seconds [60]
   --install           put plugin and network list in place once pods can be
@@ -34,6 +36,7 @@ const DEFAULTS = {
   "state-dir": "/var/lib/terway",
   "log-level": "info",
   "daemon-mode": "ENIMultiIP",
+  "pod-cidr": "",
   "add-deadline": "60",
 };
 
@@ -55,6 +58,8 @@ export interface DaemonArguments {
   readonly stateDir: string;
   /** How pods get their network. */
   readonly mode: DaemonMode;
+  /** The node's pod CIDR, in mode `VPC`. */
+  readonly podCidr?: Cidr;
   /** How much is logged. */
   readonly logLevel: LogLevel;
   /** How long an ADD waits for an address before the runtime comes again. */
@@ -111,6 +116,7 @@ export function readArguments(args: readonly string[]): DaemonArguments {
   for (const name of ["config", "socket", "state-dir"] as const) {
     if (flags[name] === "") problems.push(`--${name} must not be empty`);
   }
+  problems.push(...podCidrProblems(flags["pod-cidr"], mode));
   const install = INSTALL_FLAGS.flatMap((name) => {
     const value: unknown = flags[name];
     return typeof value === "string" ? [`--${name}`, value] : [];
@@ -124,10 +130,35 @@ export function readArguments(args: readonly string[]): DaemonArguments {
     socket: flags.socket,
     stateDir: flags["state-dir"],
     mode: mode ?? "ENIMultiIP",
+    ...(flags["pod-cidr"] === "" ? {} : { podCidr: flags["pod-cidr"] }),
     logLevel: logLevel ?? "info",
     addDeadlineMs,
     ...(flags["install"] ? { install } : {}),
     drain: flags.drain,
     help: flags.help,
   };
+}
+
+/** Source: Kubernetes' own limits of a node's pod CIDR, as far as IPv4 goes. */
+function podCidrProblems(
+  text: string,
+  mode: DaemonMode | undefined,
+): readonly string[] {
+  if (mode === "VPC" && text === "") {
+    return ["--pod-cidr must be given with --daemon-mode VPC"];
+  }
+  if (text === "") return [];
+  if (mode !== "VPC") {
+    return ["--pod-cidr has no effect without --daemon-mode VPC"];
+  }
+  const rule = "--pod-cidr must be an IPv4 prefix of 8 to 29 bits without " +
+    `host bits, such as 172.30.0.0/24: it is "${text}"`;
+  try {
+    const { ip, length, family } = parseCidr(text);
+    const isFit = family === 4 && length >= 8 && length <= 29 &&
+      addressAt(text, 0) === ip;
+    return isFit ? [] : [rule];
+  } catch {
+    return [rule];
+  }
 }

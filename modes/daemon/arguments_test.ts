@@ -45,3 +45,20 @@ Deno.test("readArguments() leaves to terway install what is its own", () => {
     "--install",
   );
 });
+
+Deno.test("readArguments() wants a pod CIDR in mode VPC, and only there", () => {
+  const args = ["--daemon-mode=VPC", "--pod-cidr=172.30.1.0/24"];
+  assertEquals(readArguments(args).podCidr, "172.30.1.0/24");
+  for (
+    const [wrong, part] of [
+      [["--daemon-mode=VPC"], "--pod-cidr must be given"],
+      [["--pod-cidr=172.30.1.0/24"], "no effect without --daemon-mode VPC"],
+      [["--daemon-mode=VPC", "--pod-cidr=172.30.1.4/24"], "host bits"],
+      [["--daemon-mode=VPC", "--pod-cidr=fd00::/64"], "IPv4 prefix"],
+      [["--daemon-mode=VPC", "--pod-cidr=nonsense"], "nonsense"],
+    ] as const
+  ) {
+    const { message } = assertThrows(() => readArguments(wrong), SyntaxError);
+    assertStringIncludes(message, part);
+  }
+});

@@ -4,31 +4,28 @@
  *
  * @module
  */
-import type { LinkOwner } from "../../netns/alias.ts";
 import {
+  type Attachment,
   type Owner,
   ownerKey,
-  type VethAttachment,
 } from "../../netns/attachment.ts";
-import { podPlan } from "../../netns/datapath/veth.ts";
 import { NetlinkError } from "../../netns/errno.ts";
 import type { Ip } from "../../netns/ip.ts";
 import type { Kernel } from "../../netns/kernel.ts";
+import { planOf, type Plans } from "../../netns/recipe.ts";
 import type { Difference, Plan } from "../../netns/step.ts";
-import type { Keeper } from "../../pool/contract.ts";
 import { PoolError } from "../../pool/error.ts";
-import type { Lease } from "../../pool/state.ts";
 import { errorFields, type Log } from "../log.ts";
 import {
-  attachmentFor,
   attachmentOf,
+  eniOf,
   hostEnd,
-  NotSetUpError,
   requireResultOf,
   requireSame,
   sentence,
 } from "./attached.ts";
 import type { NodeEnis } from "./enis.ts";
+import type { Lender } from "./lender.ts";
 import { type CniRequest, RequestError } from "./request.ts";
 import { CODE_CHANGED } from "./result.ts";
 import { Sandboxes } from "./sandboxes.ts";
@@ -38,10 +35,12 @@ import { Unheard } from "./unheard.ts";
 export interface AttacherParts {
   /** The node's kernel. */
   readonly kernel: Kernel;
-  /** The node's pool. */
-  readonly keeper: Keeper;
+  /** Lends addresses. */
+  readonly lender: Lender;
   /** The node's ENIs in its kernel. */
   readonly enis: NodeEnis;
+  /** The node's primary address. */
+  readonly nodeIp: Ip;
   /** Bytes in a pod's packet when the network doesn't say. */
   readonly mtu: number;
   /** Where is told what no caller hears. */
@@ -54,7 +53,7 @@ export type SandboxRequest = CniRequest & { readonly owner: Owner };
 /** What an ADD did. */
 export interface Added {
   /** What the pod has. */
-  readonly attachment: VethAttachment;
+  readonly attachment: Attachment;
   /** How the kernel was set up for it. */
   readonly plan: Plan;
   /** To be called once the caller has its answer. */
@@ -143,32 +142,6 @@ export class Attacher {
   }
 
   /**
-   * Gives a live pod the lease again that a lost journal knew.
-   *
-   * @param found What its link on the host tells.
-   * @param signal Ends the wait for the journal.
-   * @returns The lease; undefined while its address isn't in quarantine on an
-   * ENI that is set up.
-   */
-  async recover(
-    found: LinkOwner & { readonly ip: Ip; readonly mtu: number },
-    signal: AbortSignal,
-  ): Promise<Lease | undefined> {
-    const { keeper, enis } = this.#parts;
-    const { ip, netns = "", ...rest } = found;
-    try {
-      return await keeper.recover({
-        ownerKey: ownerKey(found.owner),
-        ip,
-        attach: (grant) => attachmentFor({ ...rest, netns }, grant, enis),
-      }, signal);
-    } catch (error) {
-      if (error instanceof NotSetUpError) return undefined;
-      throw error;
-    }
-  }
-
-  /**
    * Ends the leases of pods that were deleted while the journal couldn't be
    * written. Does nothing when there are none.
    */
@@ -187,7 +160,7 @@ export class Attacher {
    * @throws {NamespaceError} When the pod's namespace is gone.
    */
   repair(key: string): Promise<readonly Difference[]> {
-    const lease = this.#parts.keeper.lease(key);
+    const lease = this.#parts.lender.lease(key);
     if (lease === undefined) return Promise.resolve([]);
     const { containerId } = attachmentOf(lease).owner;
     return this.#sandboxes.run(containerId, () => this.#repair(key));
@@ -213,7 +186,7 @@ export class Attacher {
         one.containerID === owner.containerId &&
         (one.ifname === "" || one.ifname === owner.ifName)
       );
-    const gone = this.#parts.keeper.leases()
+    const gone = this.#parts.lender.leases()
       .filter((lease) => lease.atMs < writtenMs)
       .map((lease) => attachmentOf(lease).owner)
       .filter((owner) => owner.network === network && !stays(owner));
@@ -229,23 +202,20 @@ export class Attacher {
   }
 
   async #add(request: SandboxRequest, signal: AbortSignal): Promise<Added> {
-    const { keeper, kernel, enis } = this.#parts;
+    const { lender, kernel } = this.#parts;
     const { owner, pod, netns = "" } = request;
     const { mtu = this.#parts.mtu, bandwidth } = request.config;
     const key = ownerKey(owner);
     const known = { ...pod && { pod }, ...bandwidth && { bandwidth } };
-    const wish = { owner, ...known, netns, mtu };
+    const wantsEni = request.config.eni === "exclusive";
+    const wish = { owner, ...known, netns, mtu, wantsEni };
     signal.throwIfAborted();
     await kernel.checkNamespace(netns);
-    const earlier = keeper.lease(key);
+    const earlier = lender.lease(key);
     if (earlier !== undefined) requireSame(attachmentOf(earlier), netns);
     this.#unreleased.delete(key);
-    const lease = await keeper.claim({
-      ownerKey: key,
-      attach: (grant) => attachmentFor(wish, grant, enis),
-    }, signal);
-    const attachment = attachmentOf(lease);
-    const plan = podPlan(attachment, attachment.eni);
+    const attachment = attachmentOf(await lender.claim(wish, signal));
+    const plan = this.#plans(attachment).pod;
     try {
       await kernel.apply(plan);
       signal.throwIfAborted();
@@ -269,8 +239,8 @@ export class Attacher {
   }
 
   async #check(request: SandboxRequest): Promise<void> {
-    const { keeper, kernel, enis } = this.#parts;
-    const lease = keeper.lease(ownerKey(request.owner));
+    const { lender, kernel, enis } = this.#parts;
+    const lease = lender.lease(ownerKey(request.owner));
     if (lease === undefined) {
       throw new RequestError(
         CODE_CHANGED,
@@ -280,18 +250,17 @@ export class Attacher {
     }
     const attachment = attachmentOf(lease);
     requireResultOf(attachment, request);
-    const eni = enis.attached(attachment.eni.id);
-    if (eni === undefined) {
+    const eni = eniOf(attachment);
+    if (eni !== undefined && enis.attached(eni.id) === undefined) {
       throw new RequestError(
         CODE_CHANGED,
-        `${attachment.eni.id} (${attachment.eni.mac}), which carries ` +
-          `${attachment.ip}, isn't on this node any more`,
+        `${eni.id} (${eni.mac}), which carries ${attachment.ip}, isn't on ` +
+          "this node any more",
       );
     }
-    const plans = [
-      { ...podPlan(attachment, eni), netns: request.netns ?? attachment.netns },
-      enis.plan(attachment.eni.id),
-    ].filter((plan): plan is Plan => plan !== undefined);
+    const { shared, pod } = this.#plans(attachment);
+    const netns = request.netns ?? attachment.netns;
+    const plans: readonly Plan[] = [{ ...pod, netns }, shared];
     const found = await Promise.all(plans.map((plan) => kernel.compare(plan)));
     const differences = found.flat();
     if (differences.length === 0) return;
@@ -303,17 +272,31 @@ export class Attacher {
   }
 
   async #repair(key: string): Promise<readonly Difference[]> {
-    const { keeper, kernel, enis } = this.#parts;
-    const lease = keeper.lease(key);
+    const { lender, kernel, enis } = this.#parts;
+    const lease = lender.lease(key);
     if (lease === undefined || this.#unreleased.has(key)) return [];
     const attachment = attachmentOf(lease);
-    const eni = enis.attached(attachment.eni.id);
+    const eni = eniOf(attachment);
     // Its ENI is gone or comes: without it there is nothing to lead to.
-    if (eni === undefined) return [];
-    const plan = podPlan(attachment, eni);
-    const differences = await kernel.compare(plan);
-    if (differences.length > 0) await kernel.apply(plan);
-    return differences;
+    if (eni !== undefined && enis.attached(eni.id) === undefined) return [];
+    const { shared, pod } = this.#plans(attachment);
+    // What an ENI's pods share is repaired with the ENI.
+    const plans = eni === undefined ? [shared, pod] : [pod];
+    const found: Difference[] = [];
+    for (const plan of plans) {
+      const differences = await kernel.compare(plan);
+      if (differences.length > 0) await kernel.apply(plan);
+      found.push(...differences);
+    }
+    return found;
+  }
+
+  /** By the node as it is now: an ENI's index may not be what it was. */
+  #plans(attachment: Attachment): Plans {
+    const { nodeIp, mtu, enis } = this.#parts;
+    const eniId = eniOf(attachment)?.id;
+    const eni = eniId === undefined ? undefined : enis.link(eniId);
+    return planOf(attachment, { nodeIp, eniMtu: mtu, ...eni && { eni } });
   }
 
   /** While the address rests: its next owner must not get old answers. */
@@ -332,9 +315,9 @@ export class Attacher {
   }
 
   async #delete(owner: Owner): Promise<void> {
-    const { keeper, kernel } = this.#parts;
+    const { lender, kernel } = this.#parts;
     const key = ownerKey(owner);
-    const lease = keeper.lease(key);
+    const lease = lender.lease(key);
     this.#unheard.ended(key);
     if (lease === undefined) {
       this.#unreleased.delete(key);
@@ -343,9 +326,9 @@ export class Attacher {
       return;
     }
     const attachment = attachmentOf(lease);
-    await kernel.remove(podPlan(attachment, attachment.eni));
+    await kernel.remove(this.#plans(attachment).pod);
     try {
-      await keeper.release(key);
+      await lender.release(key);
       this.#unreleased.delete(key);
       void this.#forgetFlows(attachment.ip);
     } catch (error) {

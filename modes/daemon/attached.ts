@@ -5,14 +5,16 @@
  */
 import {
   addressesOf,
+  type AttachedEni,
+  type Attachment,
   hostLinkName,
   type Owner,
   ownerKey,
   type PodName,
-  type VethAttachment,
   vethMacs,
 } from "../../netns/attachment.ts";
 import type { Bandwidth } from "../../netns/bandwidth.ts";
+import type { Cidr, Ip } from "../../netns/ip.ts";
 import type { Difference, VethStep } from "../../netns/step.ts";
 import type { Grant } from "../../pool/contract.ts";
 import type { Lease } from "../../pool/state.ts";
@@ -42,7 +44,7 @@ export class NotSetUpError extends Error {
 }
 
 /**
- * Says what a pod gets with an address of a shared ENI.
+ * Says what a pod gets with an address of an ENI, or with the ENI itself.
  *
  * @param wish What is known of the pod.
  * @param grant The address.
@@ -54,15 +56,46 @@ export function attachmentFor(
   wish: PodWish,
   grant: Grant,
   enis: NodeEnis,
-): { recipe: string; attachment: VethAttachment } {
+): { recipe: string; attachment: Attachment } {
   const eni = enis.attached(grant.eni.id);
   if (eni === undefined) {
     throw new NotSetUpError(
       `Cannot use ${grant.eni.id} as it isn't set up on this node`,
     );
   }
-  const recipe = "veth/1";
-  return { recipe, attachment: { recipe, ...wish, ip: grant.ip, eni } };
+  const { ip } = grant;
+  const whole = enis.whole(grant.eni.id);
+  const attachment: Attachment = whole === undefined
+    ? { recipe: "veth/1", ...wish, ip, eni }
+    : { recipe: "exclusive/1", ...wish, ip, eni, ...whole };
+  return { recipe: attachment.recipe, attachment };
+}
+
+/**
+ * Says what a pod gets with an address of the node's pod CIDR.
+ *
+ * @param wish What is known of the pod.
+ * @param ip The address.
+ * @param podCidr The prefix.
+ * @returns What the journal holds with the lease.
+ */
+export function vpcAttachment(
+  wish: PodWish,
+  ip: Ip,
+  podCidr: Cidr,
+): { recipe: string; attachment: Attachment } {
+  const recipe = "vpc/1";
+  return { recipe, attachment: { recipe, ...wish, ip, podCidr } };
+}
+
+/**
+ * Gives the ENI that carries an attachment's traffic.
+ *
+ * @param attachment What a pod has.
+ * @returns The ENI; undefined for an address that VPC routes lead to.
+ */
+export function eniOf(attachment: Attachment): AttachedEni | undefined {
+  return attachment.recipe === "vpc/1" ? undefined : attachment.eni;
 }
 
 /**
@@ -71,8 +104,8 @@ export function attachmentFor(
  * @param lease A lease of this daemon's journal.
  * @returns What the pod got.
  */
-export function attachmentOf(lease: Pick<Lease, "attachment">): VethAttachment {
-  return lease.attachment as VethAttachment;
+export function attachmentOf(lease: Pick<Lease, "attachment">): Attachment {
+  return lease.attachment as Attachment;
 }
 
 /**
@@ -114,7 +147,7 @@ export function sentence(difference: Difference): string {
  * @throws {RequestError} That says what differs.
  */
 export function requireResultOf(
-  attachment: VethAttachment,
+  attachment: Attachment,
   { config: { prevResult }, netns = attachment.netns }: Pick<
     CniRequest,
     "config" | "netns"
@@ -139,7 +172,7 @@ export function requireResultOf(
  * @param netns The path of the sandbox's namespace now.
  * @throws {RequestError} That says where it is attached.
  */
-export function requireSame(earlier: VethAttachment, netns: string): void {
+export function requireSame(earlier: Attachment, netns: string): void {
   if (earlier.netns === netns) return;
   throw new RequestError(
     CNI_CODE.invalidVariable,

@@ -8,6 +8,7 @@ import { PoolError } from "../../pool/error.ts";
 import { errorFields, type Log } from "../log.ts";
 import type { WireRequest } from "../wire.ts";
 import type { Attacher, SandboxRequest } from "./attach.ts";
+import { eniOf } from "./attached.ts";
 import {
   CNI_CODE,
   type CniRequest,
@@ -156,7 +157,7 @@ async function serveAdd(
     container: request.owner.containerId,
     ifname: request.owner.ifName,
     netns: attachment.netns,
-    eni: attachment.eni.id,
+    eni: eniOf(attachment)?.id,
     ip: attachment.ip,
     took_ms: Math.round((performance.now() - startMs) * 100) / 100,
   });

@@ -4,8 +4,13 @@
  *
  * @module
  */
-import type { AttachedEni } from "../../netns/attachment.ts";
-import { eniPlan } from "../../netns/datapath/veth.ts";
+import type {
+  AttachedEni,
+  CardBefore,
+  ExclusiveAttachment,
+  HostPeer,
+} from "../../netns/attachment.ts";
+import { type EniLink, eniPlan } from "../../netns/datapath/veth.ts";
 import { gatewayOf, type Ip } from "../../netns/ip.ts";
 import type { Kernel } from "../../netns/kernel.ts";
 import type { Difference, Plan } from "../../netns/step.ts";
@@ -14,6 +19,9 @@ import type { HostEni, PoolHost } from "../../pool/contract.ts";
 /** An ENI that pods can use. */
 interface ReadyEni {
   readonly attached: AttachedEni;
+  readonly link: EniLink;
+  /** Its link as it came, when a pod gets it whole. */
+  readonly card?: CardBefore;
   readonly plan: Plan;
 }
 
@@ -33,6 +41,13 @@ export interface NodeParts {
   readonly nodeIp: Ip;
   /** Bytes in a packet. */
   readonly mtu: number;
+  /** Set when each pod gets an ENI to itself. */
+  readonly exclusive?: {
+    /** The pair that leads to the node. */
+    readonly hostPeer: HostPeer;
+    /** Finds the pod that has an ENI. */
+    readonly holderOf: (eniId: string) => ExclusiveAttachment | undefined;
+  };
 }
 
 /** The ENIs that are set up in this node's kernel. */
@@ -59,20 +74,30 @@ export class NodeEnis implements PoolHost {
    * @throws {NetlinkError} When the kernel refuses.
    */
   async prepare(eni: HostEni, signal: AbortSignal): Promise<void> {
-    const { kernel, nodeIp, mtu } = this.#parts;
+    const { kernel, nodeIp, mtu, exclusive } = this.#parts;
+    const holder = exclusive?.holderOf(eni.id);
+    if (holder !== undefined) return this.#keep(holder);
     const seen = await kernel.waitForLink(eni.mac, signal);
+    const { name, ifIndex, up } = seen;
     const gateway = gatewayOf(eni.subnet);
-    const link = { name: seen.name, ifIndex: seen.ifIndex, mac: eni.mac };
+    const { id, mac, subnet } = eni;
+    const attached: AttachedEni = { id, mac, ifIndex, gateway, subnet };
+    const link: EniLink = { name, ifIndex, mac };
+    if (exclusive !== undefined) {
+      const card = { name, up, mtu: seen.mtu };
+      this.#ready.set(id, { attached, link, card, plan: NO_PLAN });
+      return;
+    }
     const plan = eniPlan({ link, nodeIp, gateway, mtu });
     await kernel.apply(plan);
-    const attached: AttachedEni = {
-      id: eni.id,
-      mac: eni.mac,
-      ifIndex: seen.ifIndex,
-      gateway,
-      subnet: eni.subnet,
-    };
-    this.#ready.set(eni.id, { attached, plan });
+    this.#ready.set(id, { attached, link, plan });
+  }
+
+  /** Its link is in the pod's namespace: the node has nothing to set up. */
+  #keep({ eni: attached, card }: ExclusiveAttachment): void {
+    const { id, mac, ifIndex } = attached;
+    const link: EniLink = { name: card.name, ifIndex, mac };
+    this.#ready.set(id, { attached, link, card, plan: NO_PLAN });
   }
 
   /**
@@ -82,9 +107,10 @@ export class NodeEnis implements PoolHost {
    * @param eni An ENI that is about to be detached.
    */
   async retire(eni: HostEni): Promise<void> {
-    const { kernel, nodeIp, mtu } = this.#parts;
+    const { kernel, nodeIp, mtu, exclusive } = this.#parts;
     const seen = await kernel.findLink(eni.mac);
     this.#ready.delete(eni.id);
+    if (exclusive !== undefined) return;
     // What a repair puts back now would stay.
     await this.#repairs.get(eni.id)?.catch(() => {});
     if (seen === undefined) return;
@@ -126,6 +152,32 @@ export class NodeEnis implements PoolHost {
    */
   attached(eniId: string): AttachedEni | undefined {
     return this.#ready.get(eniId)?.attached;
+  }
+
+  /**
+   * Gives an ENI's link as the node sees it.
+   *
+   * @param eniId The cloud's id.
+   * @returns It, or nothing when it isn't set up.
+   */
+  link(eniId: string): EniLink | undefined {
+    return this.#ready.get(eniId)?.link;
+  }
+
+  /**
+   * Gives what a pod needs besides, that gets an ENI to itself.
+   *
+   * @param eniId The cloud's id.
+   * @returns Its link as it came, and the pair that leads to the node; nothing
+   * when pods share ENIs.
+   */
+  whole(
+    eniId: string,
+  ): { readonly card: CardBefore; readonly hostPeer: HostPeer } | undefined {
+    const card = this.#ready.get(eniId)?.card;
+    const { exclusive } = this.#parts;
+    if (card === undefined || exclusive === undefined) return undefined;
+    return { card, hostPeer: exclusive.hostPeer };
   }
 
   /**

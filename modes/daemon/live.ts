@@ -9,6 +9,7 @@ import type { Keeper } from "../../pool/contract.ts";
 import { errorFields, type Log } from "../log.ts";
 import type { DaemonConfig } from "./config.ts";
 import type { LoadedConfig } from "./eni_conf_file.ts";
+import type { DaemonMode } from "./mode.ts";
 import { type NodeFacts, withConfig } from "./node.ts";
 import { poolChange } from "./pool.ts";
 import { planReload } from "./reload.ts";
@@ -22,6 +23,8 @@ export interface LiveParts {
   readonly loaded: LoadedConfig;
   /** The node. */
   readonly node: NodeFacts;
+  /** How pods get their network. */
+  readonly mode: DaemonMode;
   /** The pool that takes changes up. */
   readonly keeper: Keeper;
   /** Where it is told what changes and what doesn't. */
@@ -68,7 +71,7 @@ export class LiveConfig implements AsyncDisposable {
   }
 
   async #take({ config, warnings }: LoadedConfig): Promise<void> {
-    const { node, keeper, log } = this.#parts;
+    const { node, keeper, mode, log } = this.#parts;
     for (const warning of warnings) log.warning(warning);
     const plan = planReload(this.#inForce, config);
     for (const { field, why } of plan.refused) {
@@ -77,7 +80,7 @@ export class LiveConfig implements AsyncDisposable {
     if (plan.apply.length === 0) return;
     try {
       const changed = await withConfig(plan.inForce, node);
-      keeper.reconfigure(poolChange(plan.inForce, changed));
+      keeper.reconfigure(poolChange(plan.inForce, changed, mode));
     } catch (error) {
       // The file is looked at again when it changes again.
       log.error(

@@ -4,10 +4,13 @@
  * @module
  */
 import build from "../../deno.json" with { type: "json" };
+import { vpcNodePlan } from "../../netns/datapath/vpc.ts";
 import { type Kernel, openKernel } from "../../netns/kernel.ts";
 import type { Keeper } from "../../pool/contract.ts";
 import { type Journal, openJournal } from "../../pool/journal.ts";
 import { openKeeper } from "../../pool/keeper.ts";
+import { PodCidr } from "../../pool/pod_cidr.ts";
+import { isOfPodCidr } from "../../pool/pod_cidr_record.ts";
 import { errorFields, type Log, openLog } from "../log.ts";
 import { readArguments, USAGE } from "./arguments.ts";
 import type { DaemonArguments } from "./arguments.ts";
@@ -16,7 +19,8 @@ import type { DaemonConfig } from "./config.ts";
 import { dispatch, type NotReady, type OperatorCommands } from "./dispatch.ts";
 import { loadConfig, type LoadedConfig } from "./eni_conf_file.ts";
 import { LiveConfig } from "./live.ts";
-import { requireMode } from "./mode.ts";
+import { Lender } from "./lender.ts";
+import { type DaemonMode, requireMode } from "./mode.ts";
 import type { NodeEnis } from "./enis.ts";
 import { installBeside } from "./install.ts";
 import { type NodeFacts, openNode } from "./node.ts";
@@ -75,15 +79,42 @@ async function run(options: DaemonArguments, log: Log): Promise<void> {
     instanceId: node.instance.id,
   });
   await using kernel = await openKernel({ workerUrl: workerUrl() });
-  const parts = { options, loaded, config, node, journal, kernel, log };
+  const { mode } = options;
+  requireMode(mode, journal.load().leases);
+  const parts = { options, loaded, config, node, journal, kernel, mode, log };
   const pool = await poolOptions(parts);
+  const enis = pool.host;
   await using keeper = openKeeper(pool);
   if (options.drain) {
     await keeper.start(AbortSignal.timeout(START_DEADLINE_MS));
-    await keeper.drain(AbortSignal.timeout(DRAIN_DEADLINE_MS));
+    await drain({ ...parts, keeper }, AbortSignal.timeout(DRAIN_DEADLINE_MS));
     return;
   }
-  await serveUntilTold({ ...parts, keeper, enis: pool.host });
+  const podCidr = await openPodCidr(parts);
+  const lender = new Lender({ keeper, enis, ...podCidr && { podCidr } });
+  await serveUntilTold({ ...parts, keeper, enis, lender });
+}
+
+async function openPodCidr(
+  { options: { podCidr: cidr }, journal, kernel }: Parts,
+): Promise<PodCidr | undefined> {
+  if (cidr === undefined) return undefined;
+  const podCidr = new PodCidr({ cidr, journal });
+  await kernel.apply(vpcNodePlan(cidr));
+  return podCidr;
+}
+
+async function drain(
+  { options: { podCidr }, journal, kernel, keeper }:
+    & Parts
+    & Pick<Pool, "keeper">,
+  signal: AbortSignal,
+): Promise<void> {
+  await keeper.drain(signal);
+  const isUsed = journal.load().leases.some(isOfPodCidr);
+  if (podCidr !== undefined && !isUsed) {
+    await kernel.remove(vpcNodePlan(podCidr));
+  }
 }
 
 /** What most parts of the daemon work with. */
@@ -94,6 +125,7 @@ interface Parts {
   readonly node: NodeFacts;
   readonly journal: Journal;
   readonly kernel: Kernel;
+  readonly mode: DaemonMode;
   readonly log: Log;
 }
 
@@ -101,14 +133,15 @@ interface Parts {
 interface Pool {
   readonly keeper: Keeper;
   readonly enis: NodeEnis;
+  readonly lender: Lender;
 }
 
 async function serveUntilTold(parts: Parts & Pool): Promise<void> {
-  const { options, config, kernel, keeper, enis, log } = parts;
+  const { options, config, node, kernel, keeper, log } = parts;
   const { mtu } = config;
-  const attacher = new Attacher({ kernel, keeper, enis, mtu, log });
+  const nodeIp = node.instance.primaryIp;
+  const attacher = new Attacher({ ...parts, nodeIp, mtu });
   const commands = operatorCommands(parts);
-  requireMode(options.mode, parts.journal.load().leases);
   const started = keeper.start(AbortSignal.timeout(START_DEADLINE_MS));
   started.catch((error) =>
     log.error("the cloud hasn't told which ENIs there are", errorFields(error))
@@ -161,9 +194,8 @@ function beginInstall(
   return flags && installBeside({ socket, stateDir, flags, log });
 }
 
-function operatorCommands(
-  { keeper, node }: Parts & Pool,
-): OperatorCommands {
+function operatorCommands(parts: Parts & Pool): OperatorCommands {
+  const { keeper, lender, node } = parts;
   return {
     status: () =>
       Promise.resolve({
@@ -180,11 +212,11 @@ function operatorCommands(
         },
         memory: { rssBytes: Deno.memoryUsage().rss },
         pool: keeper.status(),
-        leases: keeper.leases(),
+        leases: lender.leases(),
       }),
     drain: async (_, gone) => {
       const deadline = AbortSignal.timeout(DRAIN_DEADLINE_MS);
-      await keeper.drain(AbortSignal.any([gone, deadline]));
+      await drain(parts, AbortSignal.any([gone, deadline]));
       return { drained: true };
     },
   };

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { ExclusiveAttachment } from "../../netns/attachment.ts";
 import type { Kernel } from "../../netns/kernel.ts";
 import type {
   KeeperOptions,
@@ -13,8 +14,10 @@ import type {
 import { type PoolLimits, poolLimits } from "../../pool/limits.ts";
 import type { Journal } from "../../pool/journal.ts";
 import type { Log } from "../log.ts";
+import { attachmentOf } from "./attached.ts";
 import type { DaemonConfig } from "./config.ts";
 import { NodeEnis } from "./enis.ts";
+import type { DaemonMode } from "./mode.ts";
 import { tell } from "./news.ts";
 import type { NodeFacts } from "./node.ts";
 
@@ -28,6 +31,8 @@ export interface PoolParts {
   readonly journal: Journal;
   /** Finds and sets links up. */
   readonly kernel: Kernel;
+  /** How pods get their network. */
+  readonly mode: DaemonMode;
   /** Where news go. */
   readonly log: Log;
 }
@@ -41,17 +46,26 @@ export interface PoolParts {
 export async function poolOptions(
   parts: PoolParts,
 ): Promise<KeeperOptions & { readonly host: NodeEnis }> {
-  const { config, node, journal, kernel, log } = parts;
+  const { config, node, journal, kernel, mode, log } = parts;
+  const nodeIp = node.instance.primaryIp;
+  const { mtu, serviceCidrs } = config;
   const host = new NodeEnis({
-    kernel,
-    nodeIp: node.instance.primaryIp,
-    mtu: config.mtu,
+    ...{ kernel, nodeIp, mtu },
+    ...(mode === "ENIMultiIP" ? {} : {
+      exclusive: {
+        hostPeer: {
+          nodeIps: [nodeIp],
+          serviceCidrs: Object.values(serviceCidrs ?? {}),
+        },
+        holderOf: (eniId) => holderOf(journal, eniId),
+      },
+    }),
   });
   return {
     cloud: node.cloud,
     journal,
     config: poolConfig(config, node, await adoptedMacs(config, parts)),
-    limits: limitsOf(config, node),
+    limits: limitsOf(config, node, mode),
     host,
     onNews: (news) => {
       tell(log, news);
@@ -66,14 +80,16 @@ export async function poolOptions(
  *
  * @param config The configuration.
  * @param node The node, by that configuration.
+ * @param mode How pods get their network.
  * @returns What `Keeper.reconfigure()` takes.
  */
 export function poolChange(
   config: DaemonConfig,
   node: NodeFacts,
+  mode: DaemonMode,
 ): Reconfiguration {
   return {
-    limits: limitsOf(config, node),
+    limits: limitsOf(config, node, mode),
     securityGroupIds: node.securityGroupIds,
     eniTags: config.eniTags,
     resourceGroupId: config.resourceGroupId ?? "",
@@ -85,11 +101,19 @@ export function poolChange(
  *
  * @param config The configuration.
  * @param node The node.
+ * @param mode How pods get their network; it tells what is counted.
  * @returns The bounds.
  */
-export function limitsOf(config: DaemonConfig, node: NodeFacts): PoolLimits {
+export function limitsOf(
+  config: DaemonConfig,
+  node: NodeFacts,
+  mode: DaemonMode,
+): PoolLimits {
   return poolLimits({
-    instance: node.limits,
+    // A pod that has an ENI to itself uses one address of it.
+    instance: mode === "ENIMultiIP"
+      ? node.limits
+      : { ...node.limits, ipv4PerEniCount: 1 },
     vSwitches: node.vSwitches,
     minIdle: config.minPoolCount,
     maxIdle: config.maxPoolCount,
@@ -108,6 +132,16 @@ export function limitsOf(config: DaemonConfig, node: NodeFacts): PoolLimits {
     warmUpCount: config.warmUpCount,
     callsPerMinute: config.callsPerMinute,
   });
+}
+
+/** The journal is the truth of it: the pool may still be reading it. */
+function holderOf(
+  journal: Journal,
+  eniId: string,
+): ExclusiveAttachment | undefined {
+  const lease = journal.load().leases.find((one) => one.eniId === eniId);
+  const attachment = lease && attachmentOf(lease);
+  return attachment?.recipe === "exclusive/1" ? attachment : undefined;
 }
 
 function poolConfig(

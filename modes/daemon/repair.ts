@@ -13,19 +13,19 @@ import { type Cidr, hostCidr } from "../../netns/ip.ts";
 import type { Kernel, KernelEvent } from "../../netns/kernel.ts";
 import { NamespaceError } from "../../netns/namespace.ts";
 import type { Difference } from "../../netns/step.ts";
-import type { Keeper } from "../../pool/contract.ts";
 import type { OwnerKey } from "../../pool/state.ts";
 import { errorFields, type Log } from "../log.ts";
 import type { Attacher } from "./attach.ts";
 import { attachmentOf, sentence } from "./attached.ts";
 import type { NodeEnis } from "./enis.ts";
+import type { Lender } from "./lender.ts";
 
 /** What a repairer works with. */
 export interface RepairParts {
   /** The node's kernel. */
   readonly kernel: Kernel;
-  /** The pool, for its leases. */
-  readonly keeper: Keeper;
+  /** Whose leases are in force. */
+  readonly lender: Lender;
   /** The node's ENIs in its kernel. */
   readonly enis: NodeEnis;
   /** Repairs a pod, in line with the verbs of its sandbox. */
@@ -67,7 +67,7 @@ export class Repairer implements AsyncDisposable {
    */
   sweep(): Promise<void> {
     for (const eniId of this.#parts.enis.ids()) this.#enis.add(eniId);
-    for (const { ownerKey } of this.#parts.keeper.leases()) {
+    for (const { ownerKey } of this.#parts.lender.leases()) {
       this.#pods.add(ownerKey);
     }
     return this.#repairMarked();
@@ -130,7 +130,7 @@ export class Repairer implements AsyncDisposable {
     isMeant: (attachment: ReturnType<typeof attachmentOf>) => boolean,
   ): boolean {
     let found = false;
-    for (const lease of this.#parts.keeper.leases()) {
+    for (const lease of this.#parts.lender.leases()) {
       if (!isMeant(attachmentOf(lease))) continue;
       this.#pods.add(lease.ownerKey);
       found = true;

@@ -63,6 +63,8 @@ export interface NetworkConfig {
   readonly mtu?: number;
   /** How fast the pod may be; only of an ADD, which alone sets it. */
   readonly bandwidth?: Bandwidth;
+  /** Whether a pod of this network gets an ENI to itself, in mode `VPC`. */
+  readonly eni?: "shared" | "exclusive";
   /** What earlier plugins of the list answered; the whole list for CHECK. */
   readonly prevResult?: Previous;
   /** Attachments that are still valid, for GC. */
@@ -114,13 +116,14 @@ const network = z.looseObject({
     "must start with a letter or digit, then letters, digits, _ . -",
   ),
   mtu: z.int().min(1280).max(9000).optional(),
+  eni: z.enum(["shared", "exclusive"]).optional(),
   prevResult: previous.nullish(),
   "cni.dev/valid-attachments": attachments.optional(),
   "cni.dev/attachments": attachments.optional(),
 });
 
 /** What is only for making a network mustn't keep one from being removed. */
-const bare = network.omit({ mtu: true, prevResult: true });
+const bare = network.omit({ mtu: true, eni: true, prevResult: true });
 
 /**
  * Decodes a call.
@@ -213,7 +216,7 @@ function decodeNetwork(stdin: Uint8Array, verb: CniVerb): NetworkConfig {
       ],
     );
   }
-  const { name, mtu, prevResult }: Partial<z.output<typeof network>> =
+  const { name, mtu, eni, prevResult }: Partial<z.output<typeof network>> =
     decoded.data;
   const valid = validOf(decoded.data);
   return {
@@ -221,6 +224,7 @@ function decodeNetwork(stdin: Uint8Array, verb: CniVerb): NetworkConfig {
     name: name ?? "",
     ...(mtu === undefined ? {} : { mtu }),
     ...(bandwidth === undefined ? {} : { bandwidth }),
+    ...(eni === undefined ? {} : { eni }),
     ...(prevResult ? { prevResult } : {}),
     ...(valid === undefined ? {} : { validAttachments: valid }),
   };

@@ -12,10 +12,9 @@ import { type LinkOwner, readAlias } from "../../netns/alias.ts";
 import { hostLinkName, ownerKey } from "../../netns/attachment.ts";
 import type { Ip } from "../../netns/ip.ts";
 import type { Kernel, LinkSeen } from "../../netns/kernel.ts";
-import type { Keeper } from "../../pool/contract.ts";
 import type { Log } from "../log.ts";
-import type { Attacher } from "./attach.ts";
 import { attachmentOf } from "./attached.ts";
+import type { Lender } from "./lender.ts";
 
 /** The journal's word for a lease comes in milliseconds, or not at all. */
 const RECOVERY_DEADLINE_MS = 10_000;
@@ -24,10 +23,8 @@ const RECOVERY_DEADLINE_MS = 10_000;
 export interface SweepParts {
   /** The node's kernel. */
   readonly kernel: Kernel;
-  /** The pool whose leases are in force. */
-  readonly keeper: Keeper;
-  /** Makes attachments. */
-  readonly attacher: Attacher;
+  /** Whose leases are in force. */
+  readonly lender: Lender;
   /** Where it is told what was done. */
   readonly log: Log;
 }
@@ -53,12 +50,12 @@ export interface Swept {
  * @returns What became of them.
  */
 export async function sweepLinks(parts: SweepParts): Promise<Swept> {
-  const { kernel, keeper } = parts;
+  const { kernel, lender } = parts;
   // Of pods that were deleted just now, they die by themselves.
   await kernel.settled();
   const links = (await kernel.links()).filter(isOurs);
   const held = new Set(
-    keeper.leases().map((lease) => hostLinkName(attachmentOf(lease).owner)),
+    lender.leases().map((lease) => hostLinkName(attachmentOf(lease).owner)),
   );
   const orphans = links.filter(({ name }) => !held.has(name));
   const swept = {
@@ -104,12 +101,12 @@ async function remove(
 }
 
 async function recover(
-  { attacher, log }: SweepParts,
+  { lender, log }: SweepParts,
   one: { link: LinkSeen; found: LinkOwner; ip: Ip },
 ): Promise<boolean> {
   const { link, found, ip } = one;
   const deadline = AbortSignal.timeout(RECOVERY_DEADLINE_MS);
-  const lease = await attacher.recover(
+  const lease = await lender.recover(
     { ...found, ip, mtu: link.mtu },
     deadline,
   );

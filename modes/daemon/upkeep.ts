@@ -5,10 +5,10 @@
  * @module
  */
 import type { Kernel } from "../../netns/kernel.ts";
-import type { Keeper } from "../../pool/contract.ts";
 import { errorFields, type Log } from "../log.ts";
 import type { Attacher } from "./attach.ts";
 import { deadOf, findMissing, type Missing, sinceWhen } from "./dead.ts";
+import type { Lender } from "./lender.ts";
 import type { Repairer } from "./repair.ts";
 import { sweepLinks } from "./sweep.ts";
 import { settleTombstones } from "./tombstones.ts";
@@ -25,8 +25,8 @@ export interface UpkeepParts {
   readonly tombstones: string;
   /** The node's kernel. */
   readonly kernel: Kernel;
-  /** The node's pool. */
-  readonly keeper: Keeper;
+  /** Lends addresses. */
+  readonly lender: Lender;
   /** Serves the verbs of sandboxes. */
   readonly attacher: Attacher;
   /** Puts back what was there. */
@@ -82,11 +82,11 @@ export function keepUp(parts: UpkeepParts): AsyncDisposable {
 }
 
 async function freeDead(
-  { kernel, keeper, attacher, log }: UpkeepParts,
+  { kernel, lender, attacher, log }: UpkeepParts,
   before: Missing,
 ): Promise<Missing> {
   const nowMs = Date.now();
-  const found = await findMissing(kernel, keeper.leases());
+  const found = await findMissing(kernel, lender.leases());
   const missing = sinceWhen(before, found.map(({ key }) => key), nowMs);
   const dead = new Set(deadOf(missing, nowMs));
   for (const { key, owner } of found) {

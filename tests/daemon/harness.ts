@@ -36,13 +36,13 @@ export class Sandbox implements Disposable {
   readonly netns: string;
   readonly env: Record<string, string>;
 
-  constructor(stage: Stage, id: string) {
+  constructor(stage: Stage, id: string, ifName: string = "eth0") {
     this.netns = `${stage.description.nodes[0]?.netns}-${id}`;
     createNamespace(this.netns);
     this.env = {
       CNI_CONTAINERID: id,
       CNI_NETNS: this.netns,
-      CNI_IFNAME: "eth0",
+      CNI_IFNAME: ifName,
       CNI_ARGS: `K8S_POD_NAMESPACE=default;K8S_POD_NAME=${id}`,
     };
   }
@@ -56,9 +56,9 @@ export class Sandbox implements Disposable {
 export class Caller {
   readonly node: StageNode;
 
-  constructor(stage: Stage) {
-    const [node] = stage.description.nodes;
-    if (node === undefined) throw new Error("the stage has no node");
+  constructor(stage: Stage, name: string = "n1") {
+    const node = stage.description.nodes.find((one) => one.name === name);
+    if (node === undefined) throw new Error(`the stage has no node ${name}`);
     this.node = node;
   }
 

@@ -83,6 +83,7 @@ export class Region implements AsyncDisposable {
       detach: (eni) => inTurn(() => fabric.unplug(eni.id)),
       assign: (eni, ips) => inTurn(() => fabric.assign(eni.id, ips)),
       unassign: (eni, ips) => inTurn(() => fabric.unassign(eni.id, ips)),
+      route: (cidr, eniId) => inTurn(() => fabric.routeTo(eniId, cidr)),
     };
     this.nodes = Array.from({ length: wish.nodeCount }, (_, at) =>
       this.#boot({

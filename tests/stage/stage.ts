@@ -31,7 +31,9 @@ export interface StageOptions extends StageSize {
   /** Keys of eni_conf that win over the stage's own. */
   readonly config?: Readonly<Record<string, unknown>>;
   /** What the daemons' command lines have besides. */
-  readonly daemonFlags?: readonly string[];
+  readonly daemonFlags?:
+    | readonly string[]
+    | ((node: string) => readonly string[]);
   /** How the cloud behaves. @default {answers in milliseconds} */
   readonly cloud?: CloudOptions;
   /** Told of each step, once it is done. */
@@ -216,13 +218,16 @@ function starter(
   },
 ): (name: string) => Promise<Daemon> {
   const { dir, region } = open;
-  const { config = {}, daemonFlags: flags = [] } = open.options;
+  const { config = {}, daemonFlags = [] } = open.options;
   // `parts` is moved when the stage is up; daemons that come later end here.
   const running = open.parts.use(new AsyncDisposableStack());
   return async (name) => {
     const node = region.nodes.find((one) => one.name === name);
     if (node === undefined) throw new Error(`Cannot find node ${name}`);
     const cloud = region.description;
+    const flags = typeof daemonFlags === "function"
+      ? daemonFlags(name)
+      : daemonFlags;
     const daemon = await startDaemon({ dir, node, cloud, config, flags });
     recordProcess(dir, { ...daemon.id, role: `daemon ${name}` });
     running.defer(() => endProcess(daemon.id, DAEMON_GRACE_MS));

@@ -244,9 +244,10 @@ export class EmulatedCloud extends CloudRecords {
    */
   addRoute(order: routes.RouteOrder): RouteRecord {
     const route = routes.createRoute(this.model, order, this.identity);
-    this.#later(this.#delays.routeMs, () => {
+    const nextHop = this.model.instances.get(order.nextHopId);
+    this.#later(this.#delays.routeMs, async () => {
+      await this.fabric?.route?.(order.cidr, nextHop?.primaryEniId ?? "");
       routes.finishCreate(route);
-      return Promise.resolve();
     });
     return route;
   }

@@ -51,4 +51,6 @@ export interface Fabric {
   assign(eni: FabricEni, ips: readonly Ip[]): Promise<void>;
   /** An attached card has lost these addresses. */
   unassign(eni: FabricEni, ips: readonly Ip[]): Promise<void>;
+  /** A route entry leads a prefix to an instance, by its primary card. */
+  route?(cidr: Cidr, primaryEniId: string): Promise<void>;
 }

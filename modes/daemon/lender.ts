@@ -1,0 +1,129 @@
+/**
+ * Who lends a pod its address: the pool of ENIs, or the node's pod CIDR.
+ *
+ * @module
+ */
+import type { LinkOwner } from "../../netns/alias.ts";
+import { ownerKey } from "../../netns/attachment.ts";
+import type { Ip } from "../../netns/ip.ts";
+import type { Keeper } from "../../pool/contract.ts";
+import type { PodCidr } from "../../pool/pod_cidr.ts";
+import type { Lease, OwnerKey } from "../../pool/state.ts";
+import {
+  attachmentFor,
+  NotSetUpError,
+  type PodWish,
+  vpcAttachment,
+} from "./attached.ts";
+import type { NodeEnis } from "./enis.ts";
+
+/** What lends. */
+export interface LenderParts {
+  /** The pool of ENIs. */
+  readonly keeper: Keeper;
+  /** The ENIs in the node's kernel. */
+  readonly enis: NodeEnis;
+  /** The node's pod CIDR, in a mode that has one. */
+  readonly podCidr?: PodCidr;
+}
+
+/** What a pod asks for. */
+export interface AddressWish extends PodWish {
+  /** Whether it shall have an ENI to itself where others don't. */
+  readonly wantsEni: boolean;
+}
+
+/** Lends addresses, whoever has them. */
+export class Lender {
+  readonly #parts: LenderParts;
+
+  /**
+   * Makes one.
+   *
+   * @param parts Who lends.
+   */
+  constructor(parts: LenderParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Leases an address; an owner that has one gets the same again.
+   *
+   * @param wish What the pod asks for.
+   * @param signal Ends the wait for the cloud.
+   * @returns The lease, which the journal holds.
+   * @throws {PoolError} As {@linkcode Keeper.claim} and
+   * {@linkcode PodCidr.claim} do.
+   */
+  async claim(wish: AddressWish, signal: AbortSignal): Promise<Lease> {
+    const { keeper, enis, podCidr } = this.#parts;
+    const { wantsEni, ...pod } = wish;
+    const key = ownerKey(pod.owner);
+    const earlier = this.lease(key);
+    if (earlier !== undefined) return earlier;
+    if (podCidr !== undefined && !wantsEni) {
+      const attach = (ip: Ip) => vpcAttachment(pod, ip, podCidr.cidr);
+      return podCidr.claim({ ownerKey: key, attach });
+    }
+    return await keeper.claim({
+      ownerKey: key,
+      attach: (grant) => attachmentFor(pod, grant, enis),
+    }, signal);
+  }
+
+  /**
+   * Takes up a lease that a lost journal knew.
+   *
+   * @param found What the pod's link on the host tells.
+   * @param signal Ends the wait for the journal.
+   * @returns The lease; undefined while that can't be.
+   */
+  async recover(
+    found: LinkOwner & { readonly ip: Ip; readonly mtu: number },
+    signal: AbortSignal,
+  ): Promise<Lease | undefined> {
+    const { keeper, enis, podCidr } = this.#parts;
+    const { ip, netns = "", ...rest } = found;
+    const pod = { ...rest, netns };
+    const key = ownerKey(found.owner);
+    if (podCidr?.holds(ip)) {
+      const attach = (ip: Ip) => vpcAttachment(pod, ip, podCidr.cidr);
+      return podCidr.recover({ ownerKey: key, ip, attach });
+    }
+    try {
+      return await keeper.recover({
+        ownerKey: key,
+        ip,
+        attach: (grant) => attachmentFor(pod, grant, enis),
+      }, signal);
+    } catch (error) {
+      if (error instanceof NotSetUpError) return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * Ends a lease.
+   *
+   * @param key Whose.
+   * @returns The lease that ended; undefined when there was none.
+   * @throws {PoolError} `journal` when it couldn't be written.
+   */
+  async release(key: OwnerKey): Promise<Lease | undefined> {
+    const { keeper, podCidr } = this.#parts;
+    if (podCidr?.lease(key) !== undefined) return podCidr.release(key);
+    return await keeper.release(key);
+  }
+
+  /** Finds an owner's lease. */
+  lease(key: OwnerKey): Lease | undefined {
+    const { keeper, podCidr } = this.#parts;
+    return podCidr?.lease(key) ?? keeper.lease(key);
+  }
+
+  /** Gives all leases, in no order. */
+  leases(): readonly Lease[] {
+    const { keeper, podCidr } = this.#parts;
+    return [...podCidr?.leases() ?? [], ...keeper.leases()];
+  }
+}
