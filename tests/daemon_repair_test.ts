@@ -60,6 +60,45 @@ Deno.test("terway daemon puts back what somebody removed, and says which command
   await stage.drain();
 });
 
+Deno.test("terway daemon survives a reboot: an empty kernel, and the journal", async () => {
+  await using stage = await openStage({ nodeCount: 1, zoneCount: 1 });
+  const caller = new Caller(stage);
+  using after = new Sandbox(stage, "after");
+  const old = new Sandbox(stage, "old");
+  const lost = ipOf(await caller.ok("ADD", old.env));
+
+  await stage.killDaemon("n1");
+  old[Symbol.dispose]();
+  await onNode(stage, "ip", "rule", "flush");
+  await onNode(
+    stage,
+    "ip",
+    "rule",
+    "add",
+    "priority",
+    "32766",
+    "lookup",
+    "main",
+  );
+  const { mac } = stage.region.cloud.dump().enis
+    .find(({ type }) => type === "Secondary") ?? { mac: "" };
+  const eni = caller.kernel().links.find((link) => link.mac === mac)?.name;
+  await onNode(stage, "ip", "link", "set", eni ?? "", "down");
+  await onNode(stage, "ip", "address", "flush", "dev", eni ?? "");
+  await stage.restartDaemon("n1");
+
+  const fresh = ipOf(await caller.ok("ADD", after.env));
+  assert(
+    fresh !== lost,
+    "the old pod's address isn't given out before its DEL",
+  );
+  await caller.ok("CHECK", after.env);
+  await caller.ok("DEL", { ...old.env, CNI_NETNS: "" });
+  assertEquals((await caller.leases()).length, 1);
+  await caller.ok("DEL", after.env);
+  await stage.drain();
+});
+
 Deno.test("terway daemon rebuilds a lost journal from cloud, kernel and pods", async () => {
   await using stage = await openStage({ nodeCount: 1, zoneCount: 1 });
   const caller = new Caller(stage);
