@@ -5,19 +5,18 @@
  */
 import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
 import { applyPlan } from "../netns/apply.ts";
-import { hostLinkName, vethMacs } from "../netns/attachment.ts";
-import { type Bandwidth, bandwidthSteps, ifbOf } from "../netns/bandwidth.ts";
+import type { Bandwidth } from "../netns/bandwidth.ts";
 import { comparePlan } from "../netns/compare.ts";
+import { exclusivePlan } from "../netns/datapath/exclusive.ts";
 import { podPlan } from "../netns/datapath/veth.ts";
 import { Lab, type Room, testWhere } from "../netns/lab.ts";
-import { setLink } from "../netns/link.ts";
 import { type Capability, probe } from "../netns/probe.ts";
 import type { Plan } from "../netns/step.ts";
 
 const VPC_IP = "10.0.0.253";
 const POD_IP = "10.0.0.20";
-/** The node's end of the pair that a pod with a card has besides. */
-const NODE_IP = "10.9.0.1";
+/** By the pair that a pod with a card has besides. */
+const NODE_IP = "10.0.0.10";
 const FLOW_SECONDS = 2;
 const ATTEMPTS = 8;
 /** Of the rate, which counts Ethernet, IP and TCP headers: 4 % of it. */
@@ -60,39 +59,9 @@ class Scene implements AsyncDisposable {
       this.#plan = (bandwidth) => podPlan({ ...attachment, bandwidth }, eni);
       return;
     }
-    const { namespace } = this.pod;
-    setLink(node.routes, eni.ifIndex, { namespace, name: "eth0" });
-    const ifb = ifbOf(attachment.owner);
-    this.#plan = (bandwidth) => this.#cardPlan(bandwidth, ifb);
-  }
-
-  /** A card of its own, and a pair for what the node serves. */
-  #cardPlan(bandwidth: Bandwidth, ifb: { name: string; mac: string }): Plan {
-    const { netns, owner } = this.lab.attachment(this.pod);
-    const name = hostLinkName(owner);
-    const macs = vethMacs(owner);
-    return {
-      netns,
-      steps: [
-        { kind: "link", place: "pod", link: "eth0", mac: this.lab.eni.mac },
-        { kind: "address", place: "pod", link: "eth0", cidr: `${POD_IP}/24` },
-        {
-          kind: "veth",
-          host: { name, mac: macs.host },
-          pod: { name: "veth1", mac: macs.pod },
-          mtu: 1500,
-          alias: "terway",
-        },
-        { kind: "address", place: "host", link: name, cidr: `${NODE_IP}/24` },
-        { kind: "address", place: "pod", link: "veth1", cidr: "10.9.0.2/24" },
-        ...bandwidthSteps({
-          bandwidth,
-          mtu: 1500,
-          podLinks: ["eth0", "veth1"],
-          ingress: { ifb },
-        }),
-      ],
-    };
+    node.ip("address", "add", `${NODE_IP}/32`, "dev", "lo");
+    const card = this.lab.exclusive(this.pod, eni);
+    this.#plan = (bandwidth) => exclusivePlan({ ...card, bandwidth });
   }
 
   /** Makes the pod as fast as it may be: one replace when it is there. */

@@ -38,6 +38,7 @@ import {
   type HostPeer,
   vethMacs,
 } from "../attachment.ts";
+import { bandwidthSteps, ifbOf } from "../bandwidth.ts";
 import {
   addressAt,
   type Cidr,
@@ -110,6 +111,7 @@ function cardSteps(
     ...ipv6 ? [ipv6On("pod", "lo"), ipv6On("pod", link)] : [],
     ...ipv6 ? [ipv6Deaf("pod", link)] : [],
     { kind: "link", ...at, mac: eni.mac, mtu },
+    ...limits(attachment),
     ...ips.flatMap((ip): readonly Step[] => [
       address(ip, attachment),
       ...podRoutes(
@@ -119,6 +121,15 @@ function cardSteps(
       ),
     ]),
   ];
+}
+
+/** What comes in by card and pair is limited together. */
+function limits(attachment: ExclusiveAttachment): readonly Step[] {
+  const { bandwidth, hostPeer, mtu, owner } = attachment;
+  const pair = hostPeer === undefined ? [] : [HOST_PEER_LINK];
+  const podLinks = [owner.ifName, ...pair];
+  const ingress = { ifb: ifbOf(owner) };
+  return bandwidthSteps({ bandwidth, mtu, podLinks, ingress });
 }
 
 /**

@@ -42,6 +42,30 @@ const PAIR = `ip link add ${LINK} up address ${HOST_MAC} mtu 1500 type veth ` +
   `peer veth1 address ${POD_MAC} mtu 1500 netns /run/netns/web && ` +
   "pod ip link set veth1 up";
 
+Deno.test("exclusivePlan() limits card and pair before any packet finds them", () => {
+  const bandwidth = { ingressBitsPerSec: 10e6, egressBitsPerSec: 20e6 };
+  const all = commandsOf(exclusivePlan({ ...WEB, bandwidth }));
+  const ifb = LINK.replace("cali", "ifb");
+  const tbf = (link: string, rest: string): string =>
+    `pod tc qdisc replace dev ${link} root handle 1: tbf rate ${rest}`;
+  const redirect = (link: string): string =>
+    `pod tc qdisc replace dev ${link} clsact && pod tc filter replace dev ` +
+    `${link} ingress protocol all prio 1 handle 800::800 u32 match u32 0 0 ` +
+    `action mirred egress redirect dev ${ifb}`;
+  assertEquals(all.slice(6, 12), [
+    tbf("eth0", "20000000bit burst 10000b limit 72500b"),
+    tbf("veth1", "20000000bit burst 10000b limit 72500b"),
+    `pod ip link add ${ifb} up address 06${
+      HOST_MAC.slice(2)
+    } mtu 1500 type ifb`,
+    tbf(ifb, "10000000bit burst 5000b limit 36250b"),
+    redirect("eth0"),
+    redirect("veth1"),
+  ]);
+  all.splice(6, 6);
+  assertEquals(all, commandsOf(exclusivePlan(WEB)));
+});
+
 Deno.test("exclusivePlan() makes the card the pod's eth0, and veth1 its way to the node", () => {
   assertEquals(commandsOf(exclusivePlan(WEB)), [
     PAIR,

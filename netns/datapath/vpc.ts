@@ -35,6 +35,7 @@ import {
   vethMacs,
   type VpcAttachment,
 } from "../attachment.ts";
+import { bandwidthSteps } from "../bandwidth.ts";
 import { addressAt, type Cidr, familyOf, type Ip, parseCidr } from "../ip.ts";
 import { type AddressStep, type Plan, TABLE_MAIN } from "../step.ts";
 import { NotSupportedError } from "../unsupported.ts";
@@ -100,6 +101,12 @@ export function vpcPlan(attachment: VpcAttachment): Plan {
         forwarding: 1,
         rpFilter: 0,
       },
+      ...bandwidthSteps({
+        bandwidth: attachment.bandwidth,
+        mtu,
+        podLinks: [pod.name],
+        ingress: { hostLink: host.name },
+      }),
       ...pairs.flatMap((pair) => [
         address(pair, podCidr),
         nextHopNeighbour(pair),

@@ -33,6 +33,18 @@ Deno.test("vpcPlan() shows the pod CIDR's prefix, and routes by the node alone",
   ]);
 });
 
+Deno.test("vpcPlan() limits a pod before any packet finds it", () => {
+  const bandwidth = { ingressBitsPerSec: 10e6, egressBitsPerSec: 20e6 };
+  const all = commandsOf(vpcPlan({ ...BUSYBOX, bandwidth }));
+  assertEquals(all.splice(2, 2), [
+    "pod tc qdisc replace dev eth0 root handle 1: tbf rate 20000000bit " +
+    "burst 10000b limit 72500b",
+    "tc qdisc replace dev cali04d39ba6bad root handle 1: tbf rate " +
+    "10000000bit burst 5000b limit 36250b",
+  ]);
+  assertEquals(all, commandsOf(vpcPlan(BUSYBOX)));
+});
+
 Deno.test("vpcNodePlan() keeps packets of the pod CIDR from going round", () => {
   assertEquals(commandsOf(vpcNodePlan("172.30.0.0/24")), [
     "ip route add unreachable 172.30.0.0/24 metric 65535",
