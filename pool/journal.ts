@@ -187,7 +187,7 @@ function check(path: string, database: DatabaseSync, instanceId: string): void {
   }
   const [damage] = database.prepare("PRAGMA quick_check(1)").all() as Row[];
   if (damage?.quick_check !== "ok") {
-    throw refused(path, `it is damaged (${damage?.quick_check})`);
+    throw refused(path, `it is damaged (${damage?.quick_check}): ${REBUILD}`);
   }
   const [meta] = database.prepare("SELECT instance_id FROM meta")
     .all() as Row[];
@@ -218,7 +218,7 @@ function checkHeader(path: string): void {
   const head = new Uint8Array(MAGIC.length);
   const count = file.readSync(head) ?? 0;
   if (new TextDecoder().decode(head.subarray(0, count)) !== MAGIC) {
-    throw refused(path, "it is no SQLite database");
+    throw refused(path, `it is no SQLite database: ${REBUILD}`);
   }
 }
 
@@ -239,15 +239,19 @@ function refused(path: string, cause: string): PoolError {
   );
 }
 
+/** What a person can do about a journal that can't be read. */
+const REBUILD =
+  "move it away, with its -wal and -shm, and the next daemon rebuilds it from cloud, kernel and pods";
+
 /** What to do about SQLite's primary result codes. Source: sqlite.org/rescode.html. */
 const REMEDIES: Readonly<Record<number, string>> = {
   5: "another program is writing to it",
   8: "it may only be read",
   10: "the disk fails",
-  11: "it is damaged",
+  11: `it is damaged: ${REBUILD}`,
   13: "the disk is full: free some space",
   14: "its folder is missing or may not be written to",
-  26: "it is no SQLite database",
+  26: `it is no SQLite database: ${REBUILD}`,
 };
 
 function refusal(path: string, verb: string, cause: unknown): PoolError {

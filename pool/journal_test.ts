@@ -77,7 +77,7 @@ Deno.test("what isn't a journal of this node and version is refused with the cau
     Deno.writeTextFileSync(path, "eni-1 10.0.0.1\n".repeat(100));
     assertEquals(
       refusal(path),
-      "Cannot open the journal PATH as it is no SQLite database",
+      "Cannot open the journal PATH as it is no SQLite database: move it away, with its -wal and -shm, and the next daemon rebuilds it from cloud, kernel and pods",
     );
     Deno.removeSync(path);
     const other = new DatabaseSync(path);
@@ -113,7 +113,9 @@ Deno.test("a damaged journal is refused", () =>
     using file = Deno.openSync(path, { write: true });
     file.seekSync(4096, Deno.SeekMode.Start);
     file.writeSync(new Uint8Array(16_384).fill(0x5a));
-    assert(refusal(path).startsWith("Cannot open the journal PATH as"));
+    const text = refusal(path);
+    assert(text.startsWith("Cannot open the journal PATH as it is damaged"));
+    assert(text.includes("move it away"), text);
     Deno.removeSync(`${path}.lock`);
   }));
 

@@ -63,3 +63,28 @@ Deno.test("terway daemon takes up a changed configuration where that is safe", a
   await caller.ok("DEL", sandbox.env);
   await stage.drain();
 });
+
+Deno.test("terway daemon lays a node's own configuration over the cluster's", async () => {
+  const dir = await Deno.makeTempDir({ prefix: "terway-node-" });
+  try {
+    const own = `${dir}/own.json`;
+    await Deno.writeTextFile(own, '{ "min_pool_size": 2, "eni_tags": null }');
+    await using stage = await openStage({
+      nodeCount: 1,
+      zoneCount: 1,
+      config: { min_pool_size: 0, max_pool_size: 4 },
+      daemonFlags: ["--node-config", own],
+    });
+    const { socket } = new Caller(stage).node;
+    const { pool } = await askDaemon(
+      socket,
+      "status",
+      AbortSignal.timeout(5_000),
+    );
+    const { minIdle, maxIdle } =
+      (pool as { limits: Record<string, number> }).limits;
+    assertEquals([minIdle, maxIdle], [2, 4]);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+});

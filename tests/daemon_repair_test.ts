@@ -2,11 +2,16 @@
  * A daemon whose node is changed by somebody else, or whose disk is full: what
  * was removed is put back, and no pod hangs on the daemon's troubles.
  */
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { hostLinkName } from "../netns/attachment.ts";
 import { probe } from "../netns/probe.ts";
 import { openStage, type Stage } from "./stage/stage.ts";
-import { Caller, ipOf, Sandbox } from "./daemon/harness.ts";
+import { Caller, CONF, ipOf, Sandbox } from "./daemon/harness.ts";
 
 /** Runs a command on the stage's first node. */
 async function onNode(stage: Stage, ...args: string[]): Promise<string> {
@@ -96,6 +101,36 @@ Deno.test("terway daemon survives a reboot: an empty kernel, and the journal", a
   await caller.ok("DEL", { ...old.env, CNI_NETNS: "" });
   assertEquals((await caller.leases()).length, 1);
   await caller.ok("DEL", after.env);
+  await stage.drain();
+});
+
+Deno.test("terway daemon refuses a damaged journal, says what to do, and no DEL waits for that", async () => {
+  await using stage = await openStage({ nodeCount: 1, zoneCount: 1 });
+  const caller = new Caller(stage);
+  using first = new Sandbox(stage, "first");
+  using second = new Sandbox(stage, "second");
+  await caller.ok("ADD", first.env);
+  await caller.ok("ADD", second.env);
+  await stage.killDaemon("n1");
+  const journal = `${caller.node.stateDir}/journal.db`;
+  await Deno.remove(`${journal}-wal`).catch(() => {});
+  await Deno.writeTextFile(journal, "this is no journal");
+
+  const why = await assertRejects(() => stage.restartDaemon("n1"), Error);
+  assertStringIncludes(why.message, "it is no SQLite database");
+  assertStringIncludes(why.message, "move it away");
+  const relay = `${caller.node.cniBinDir}/terway`;
+  const { success } = await new Deno.Command("sh", {
+    args: ["-c", `printf '%s' "$CONF" | ${relay}`],
+    env: { ...first.env, CNI_COMMAND: "DEL", CONF: JSON.stringify(CONF) },
+  }).output();
+  assert(success, "a DEL is written down");
+
+  await Deno.rename(journal, `${journal}.damaged`);
+  await stage.restartDaemon("n1");
+  await caller.until(async () => (await caller.leases()).length === 1);
+  await caller.ok("CHECK", second.env);
+  await caller.ok("DEL", second.env);
   await stage.drain();
 });
 

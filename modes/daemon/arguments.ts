@@ -14,6 +14,7 @@ export const USAGE: string =
   `terway daemon: a node's pool of ENIs and its pods' network
 
   --config FILE       eni_conf, JSON or YAML    [/etc/eni/eni.conf]
+  --node-config FILE  laid over it by RFC 7396; there needn't be one
   --socket PATH       where relays ask          [${DEFAULT_SOCKET}]
   --state-dir DIR     journal and tombstones    [/var/lib/terway]
   --daemon-mode MODE  ${DAEMON_MODES.join(", ")} [ENIMultiIP]
@@ -32,6 +33,7 @@ VPC_ENDPOINT, ALICLOUD_CLIENT_SCHEME, ALIBABA_CLOUD_IMDS_ENDPOINT.
 
 const DEFAULTS = {
   config: "/etc/eni/eni.conf",
+  "node-config": "",
   socket: DEFAULT_SOCKET,
   "state-dir": "/var/lib/terway",
   "log-level": "info",
@@ -52,6 +54,8 @@ const INSTALL_FLAGS = [
 export interface DaemonArguments {
   /** The configuration's file. */
   readonly config: string;
+  /** The file of this node's own settings, which win. */
+  readonly nodeConfig?: string;
   /** The socket's path. */
   readonly socket: string;
   /** The folder of the journal and the tombstones. */
@@ -117,16 +121,16 @@ export function readArguments(args: readonly string[]): DaemonArguments {
     if (flags[name] === "") problems.push(`--${name} must not be empty`);
   }
   problems.push(...podCidrProblems(flags["pod-cidr"], mode));
-  const install = INSTALL_FLAGS.flatMap((name) => {
-    const value: unknown = flags[name];
-    return typeof value === "string" ? [`--${name}`, value] : [];
-  });
+  const install = installFlags(flags);
   if (install.length > 0 && !flags["install"]) {
     problems.push(`${install[0]} has no effect without --install`);
   }
   if (problems.length > 0) throw new SyntaxError(problems.join("; "));
   return {
     config: flags.config,
+    ...(flags["node-config"] === ""
+      ? {}
+      : { nodeConfig: flags["node-config"] }),
     socket: flags.socket,
     stateDir: flags["state-dir"],
     mode: mode ?? "ENIMultiIP",
@@ -137,6 +141,15 @@ export function readArguments(args: readonly string[]): DaemonArguments {
     drain: flags.drain,
     help: flags.help,
   };
+}
+
+function installFlags(
+  flags: Readonly<Record<string, unknown>>,
+): readonly string[] {
+  return INSTALL_FLAGS.flatMap((name) => {
+    const value = flags[name];
+    return typeof value === "string" ? [`--${name}`, value] : [];
+  });
 }
 
 /** Source: Kubernetes' own limits of a node's pod CIDR, as far as IPv4 goes. */

@@ -8,7 +8,7 @@
 import type { Keeper } from "../../pool/contract.ts";
 import { errorFields, type Log } from "../log.ts";
 import type { DaemonConfig } from "./config.ts";
-import type { LoadedConfig } from "./eni_conf_file.ts";
+import type { ConfigPlaces, LoadedConfig } from "./eni_conf_file.ts";
 import type { DaemonMode } from "./mode.ts";
 import { type NodeFacts, withConfig } from "./node.ts";
 import { poolChange } from "./pool.ts";
@@ -18,7 +18,7 @@ import { watchConfig } from "./reload_watch.ts";
 /** What following a configuration works with. */
 export interface LiveParts {
   /** Where it is. */
-  readonly path: string;
+  readonly places: ConfigPlaces;
   /** What was read at the start. */
   readonly loaded: LoadedConfig;
   /** The node. */
@@ -56,9 +56,9 @@ export class LiveConfig implements AsyncDisposable {
   }
 
   async #follow(): Promise<void> {
-    const { path, loaded, log } = this.#parts;
+    const { places, loaded, log } = this.#parts;
     const changes = watchConfig({
-      path,
+      ...places,
       from: loaded,
       signal: this.#stop.signal,
       onProblem: (error) =>

@@ -17,7 +17,11 @@ import type { DaemonArguments } from "./arguments.ts";
 import { Attacher } from "./attach.ts";
 import type { DaemonConfig } from "./config.ts";
 import { dispatch, type NotReady, type OperatorCommands } from "./dispatch.ts";
-import { loadConfig, type LoadedConfig } from "./eni_conf_file.ts";
+import {
+  type ConfigPlaces,
+  loadConfig,
+  type LoadedConfig,
+} from "./eni_conf_file.ts";
 import { LiveConfig } from "./live.ts";
 import { Lender } from "./lender.ts";
 import { type DaemonMode, requireMode } from "./mode.ts";
@@ -70,7 +74,9 @@ export async function main(args: readonly string[]): Promise<number> {
 }
 
 async function run(options: DaemonArguments, log: Log): Promise<void> {
-  const loaded = await loadConfig({ path: options.config });
+  const { config: path, nodeConfig: overlayPath } = options;
+  const places = { path, ...overlayPath !== undefined && { overlayPath } };
+  const loaded = await loadConfig(places);
   const { config } = loaded;
   for (const warning of loaded.warnings) log.warning(warning);
   const node = await openNode(config, log);
@@ -81,7 +87,17 @@ async function run(options: DaemonArguments, log: Log): Promise<void> {
   await using kernel = await openKernel({ workerUrl: workerUrl() });
   const { mode } = options;
   requireMode(mode, journal.load().leases);
-  const parts = { options, loaded, config, node, journal, kernel, mode, log };
+  const parts = {
+    options,
+    places,
+    loaded,
+    config,
+    node,
+    journal,
+    kernel,
+    mode,
+    log,
+  };
   const pool = await poolOptions(parts);
   const enis = pool.host;
   await using keeper = openKeeper(pool);
@@ -120,6 +136,7 @@ async function drain(
 /** What most parts of the daemon work with. */
 interface Parts {
   readonly options: DaemonArguments;
+  readonly places: ConfigPlaces;
   readonly loaded: LoadedConfig;
   readonly config: DaemonConfig;
   readonly node: NodeFacts;
@@ -170,7 +187,7 @@ async function serveUntilTold(parts: Parts & Pool): Promise<void> {
   });
   log.info("serving", { socket: options.socket });
   const repairer = new Repairer({ ...parts, attacher });
-  const live = new LiveConfig({ ...parts, path: options.config });
+  const live = new LiveConfig(parts);
   const tombstones = `${options.stateDir}/tombstones`;
   const upkeep = keepUp({ ...parts, tombstones, attacher, repairer });
   await using _install = beginInstall(options, log);
