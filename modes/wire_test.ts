@@ -52,8 +52,11 @@ function writes(bytes: readonly number[]): (conn: Deno.Conn) => Promise<void> {
   };
 }
 
-/** Gives what is sent to a server that reads a request, and closes. */
-async function received(bytes: Uint8Array): Promise<unknown> {
+/** Gives what a server reads of bytes that are sent in pieces. */
+async function received(
+  bytes: Uint8Array,
+  pieceLength: number = 5,
+): Promise<unknown> {
   const folder = await Deno.makeTempDir({ prefix: "terway-wire-" });
   const path = `${folder}/s`;
   const listener = Deno.listen({ transport: "unix", path });
@@ -61,7 +64,7 @@ async function received(bytes: Uint8Array): Promise<unknown> {
   const conn = await listener.accept();
   const sent = (async () => {
     for (let at = 0; at < bytes.length;) {
-      at += await client.write(bytes.subarray(at, at + 5));
+      at += await client.write(bytes.subarray(at, at + pieceLength));
     }
     client.close();
   })();
@@ -86,6 +89,16 @@ Deno.test("a request goes there and its reply comes back", async () => {
 
 Deno.test("a request in many small pieces is one request", async () => {
   assertEquals(await received(encodeRequest(REQUEST)), REQUEST);
+});
+
+Deno.test("a request of any length is read whole, and what follows isn't", async () => {
+  for (const length of [0, 4_000, 4_084, 4_085, 20_000]) {
+    const stdin = crypto.getRandomValues(new Uint8Array(length));
+    const request = { ...REQUEST, stdin };
+    assertEquals(await received(encodeRequest(request)), request);
+    const more = new Uint8Array([...encodeRequest(request), 1, 2, 3]);
+    assertEquals(await received(more, more.length), request);
+  }
 });
 
 Deno.test("a reply that was cut short is broken, a whole one is not", async () => {
