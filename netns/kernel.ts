@@ -10,6 +10,7 @@ import type { KernelEvent } from "./event.ts";
 import type { Ip } from "./ip.ts";
 import { type KernelHost, WorkerHost } from "./kernel_host.ts";
 import type { LinkSeen } from "./link_object.ts";
+import { glanceAtNamespace } from "./namespace.ts";
 import type { Speaker } from "./speaker.ts";
 import type { Difference, Plan } from "./step.ts";
 import type { SettingChange } from "./work.ts";
@@ -128,7 +129,8 @@ export interface Kernel extends AsyncDisposable {
    */
   waitForLink(mac: Mac, signal: AbortSignal): Promise<LinkSeen>;
   /**
-   * Looks whether a path can serve as a pod's namespace.
+   * Looks whether a path can serve as a pod's namespace. A namespace of
+   * another kind than network is found out when a plan is applied.
    *
    * @param path As the runtime gave it.
    * @returns Its inode.
@@ -301,7 +303,10 @@ class WorkerKernel implements Kernel {
   }
 
   checkNamespace(path: string): Promise<{ readonly inode: bigint }> {
-    return this.#thread.ask("checkNamespace", path);
+    const inode = glanceAtNamespace(path);
+    // Why it can't serve takes a closer look, which may take longer.
+    if (inode === undefined) return this.#thread.ask("checkNamespace", path);
+    return Promise.resolve({ inode });
   }
 
   async findLink(mac: Mac): Promise<LinkSeen | undefined> {
