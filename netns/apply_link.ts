@@ -4,10 +4,17 @@
  * @module
  */
 import { forgiving, NetlinkError } from "./errno.ts";
-import { deleteLink, type LinkChange, type LinkSeen, setLink } from "./link.ts";
+import {
+  deleteLink,
+  type LinkChange,
+  linkIndex,
+  type LinkSeen,
+  setLink,
+} from "./link.ts";
 import { addVeth } from "./link_add.ts";
 import { bringHome, findCard } from "./home.ts";
 import { type Places, taken } from "./places.ts";
+import type { RouteSocket } from "./socket.ts";
 import type { LinkStep, MoveLinkStep, Place, VethStep } from "./step.ts";
 import { added, type Work } from "./work.ts";
 
@@ -28,17 +35,29 @@ export function makeVeth(step: VethStep, work: Work): void {
   const made = added(() =>
     addVeth(host, { ...step.host, mtu, up: true, peer })
   );
-  if (!made) checkVeth(step, places);
-  const hostEnd = places.link("host", step.host.name);
   if (made) {
+    const hostEnd = madeEnd(host, { ...step.host, mtu, up: true });
     undo.defer(forgiving(() => deleteLink(host, hostEnd.ifIndex)));
-    places.markMade(hostEnd);
+    places.markMade("host", hostEnd);
+    const podEnd = { ...step.pod, mtu, up: false };
+    places.markMade("pod", madeEnd(places.socket("pod"), podEnd));
+  } else {
+    checkVeth(step, places);
   }
   const { alias } = step;
   const wanted = { up: true, mtu };
+  const hostEnd = places.link("host", step.host.name);
   adjust(work, { place: "host", link: hostEnd, wanted, alias });
   const podEnd = places.link("pod", step.pod.name);
   adjust(work, { place: "pod", link: podEnd, wanted });
+}
+
+/** An end that was made just now is as it was asked for. */
+function madeEnd(
+  socket: RouteSocket,
+  end: Omit<LinkSeen, "kind" | "ifIndex">,
+): LinkSeen {
+  return { ...end, kind: "veth", ifIndex: linkIndex(socket, end.name) };
 }
 
 /** One of the names is there: says whose, unless both ends are ours. */

@@ -5,7 +5,14 @@
  * @module
  */
 import type { Mac } from "./attachment.ts";
-import { check, libnlRoute, libnlRouteAside, type Owned } from "./ffi.ts";
+import {
+  check,
+  checkErrno,
+  libc,
+  libnlRoute,
+  libnlRouteAside,
+  type Owned,
+} from "./ffi.ts";
 import {
   aliasText,
   fetchLink,
@@ -27,6 +34,10 @@ const LITTLE_ENDIAN = true;
 /** Where ifi_flags and ifi_change lie in a message. Source: rtnetlink(7). */
 const FLAGS_OFFSET = 16 + 8;
 const CHANGE_OFFSET = 16 + 12;
+/** struct ifreq: a name of 16 bytes, then a union. Source: netdevice(7). */
+const SIOCGIFINDEX = 0x8933n;
+const IFREQ_BYTES = 40;
+const IFREQ_INDEX = 16;
 
 /** What shall become of a link; what is absent stays. */
 export interface LinkChange {
@@ -62,6 +73,25 @@ export function findLinkByName(
 ): LinkSeen | undefined {
   using link = fetchLink(socket, name);
   return link && readLink(link.pointer);
+}
+
+/**
+ * Finds a link's index by its name.
+ *
+ * Equivalent to: `cat /sys/class/net/$name/ifindex`. Takes no lock of the
+ * kernel's, so whoever holds that for a while isn't waited for.
+ *
+ * @param socket Where.
+ * @param name The link's name.
+ * @returns The index.
+ * @throws {NetlinkError} `ENODEV` when there is no such link.
+ */
+export function linkIndex(socket: RouteSocket, name: string): number {
+  const ifreq = new Uint8Array(IFREQ_BYTES);
+  ifreq.set(linkName(name));
+  const code = libc().ioctl(socket.fd, SIOCGIFINDEX, ifreq);
+  checkErrno(`ip link show dev ${name}`, code);
+  return new DataView(ifreq.buffer).getInt32(IFREQ_INDEX, LITTLE_ENDIAN);
 }
 
 /**

@@ -154,13 +154,15 @@ export class Places implements Disposable {
   }
 
   /**
-   * Remembers that a link of the node was made just now: what is set on it
-   * needs no look before and no undoing, as it goes with the link.
+   * Remembers a link that was made just now: it needn't be looked for, what
+   * is set on it needs no look before, and no undoing, as it goes with it.
    *
-   * @param link The link.
+   * @param place The node or the pod.
+   * @param link The link, as it was made.
    */
-  markMade(link: LinkSeen): void {
-    this.#made.add(link.ifIndex);
+  markMade(place: Place, link: LinkSeen): void {
+    this.#links.set(`${place} ${link.name}`, link);
+    if (place === "host") this.#made.add(link.ifIndex);
   }
 
   /**

@@ -16,7 +16,7 @@ export const LIBC = {
   eventfd: ["i32", "u32", "i32"],
   free: ["void", "pointer"],
   fstatfs: ["i32", "i32", "buffer"],
-  ioctl: ["i32", "i32", "usize"],
+  ioctl: ["i32", "i32", "usize", "buffer"],
   mount: ["i32", "buffer", "buffer", "buffer", "usize", "pointer"],
   open: ["i32", "buffer", "i32"],
   recv: ["isize", "i32", "buffer", "usize", "i32"],
