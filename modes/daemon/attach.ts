@@ -5,6 +5,7 @@
  * @module
  */
 import {
+  addressesOf,
   type Attachment,
   type Owner,
   ownerKey,
@@ -74,6 +75,8 @@ export class Attacher {
   readonly #unheard = new Unheard();
   /** Whose DEL was answered while the journal couldn't be written. */
   readonly #unreleased = new Map<string, Owner>();
+  /** Addresses whose flows are to be forgotten. */
+  readonly #released = new Set<Ip>();
 
   /**
    * Makes one.
@@ -148,6 +151,29 @@ export class Attacher {
   async releaseLate(): Promise<void> {
     for (const owner of [...this.#unreleased.values()]) {
       await this.delete(owner);
+    }
+  }
+
+  /**
+   * Deletes the tracked flows of addresses that were released since the last
+   * call: their next owners must not get old answers. To be called while an
+   * address rests. It is one walk over the node's whole table for all of them:
+   * 10 ms of the kernel's thread, however few the flows are.
+   */
+  async forgetFlows(): Promise<void> {
+    const { kernel, log } = this.#parts;
+    const ips = [...this.#released];
+    this.#released.clear();
+    if (ips.length === 0) return;
+    try {
+      const count = await kernel.forgetFlows(ips);
+      if (count > 0) log.debug("flows were forgotten", { ips, count });
+    } catch (error) {
+      if (error instanceof NetlinkError && error.errno === "EOPNOTSUPP") return;
+      log.warning("the flows of released addresses can't be forgotten", {
+        ips,
+        ...errorFields(error),
+      });
     }
   }
 
@@ -299,21 +325,6 @@ export class Attacher {
     return planOf(attachment, { nodeIp, eniMtu: mtu, ...eni && { eni } });
   }
 
-  /** While the address rests: its next owner must not get old answers. */
-  async #forgetFlows(ip: Ip): Promise<void> {
-    const { kernel, log } = this.#parts;
-    try {
-      const count = await kernel.forgetFlows([ip]);
-      if (count > 0) log.debug("flows were forgotten", { ip, count });
-    } catch (error) {
-      if (error instanceof NetlinkError && error.errno === "EOPNOTSUPP") return;
-      log.warning("the flows of a released address can't be forgotten", {
-        ip,
-        ...errorFields(error),
-      });
-    }
-  }
-
   async #delete(owner: Owner): Promise<void> {
     const { lender, kernel } = this.#parts;
     const key = ownerKey(owner);
@@ -330,7 +341,7 @@ export class Attacher {
     try {
       await lender.release(key);
       this.#unreleased.delete(key);
-      void this.#forgetFlows(attachment.ip);
+      for (const ip of addressesOf(attachment)) this.#released.add(ip);
     } catch (error) {
       if (!(error instanceof PoolError) || error.kind !== "journal") {
         throw error;

@@ -199,6 +199,7 @@ async function serveUntilTold(parts: Parts & Pool): Promise<void> {
     await upkeep[Symbol.asyncDispose]();
     await repairer[Symbol.asyncDispose]();
     await server.close();
+    await attacher.forgetFlows();
     await keeper.stop();
     await kernel.settled();
   }

@@ -13,7 +13,10 @@ import type { Repairer } from "./repair.ts";
 import { sweepLinks } from "./sweep.ts";
 import { settleTombstones } from "./tombstones.ts";
 
-/** How often what was written down is looked for. */
+/**
+ * How often what was written down is looked for, and flows are forgotten: a
+ * released address rests for 30 s.
+ */
 const LATE_PERIOD_MS = 5_000;
 
 /** How often everything is compared with the kernel. */
@@ -61,6 +64,7 @@ export function keepUp(parts: UpkeepParts): AsyncDisposable {
       guarded("settling what came late", async () => {
         await settleTombstones({ ...parts, folder: parts.tombstones });
         await parts.attacher.releaseLate();
+        await parts.attacher.forgetFlows();
         // A lost journal's leases are known when the cloud has told its ENIs.
         if (left > 0) await sweep();
       }),
