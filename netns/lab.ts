@@ -247,17 +247,19 @@ export class Lab implements Disposable {
    * @param pod Its namespace.
    * @param card The ENI, as the node sees it now.
    * @param families What it gets addresses of, the first one first.
+   * @param index Tells pods apart, 0 to 200.
    * @returns An attachment, with a way to the node.
    */
   exclusive(
     pod: Room,
     card: LinkSeen,
     families: readonly Family[] = [4],
+    index = 0,
   ): ExclusiveAttachment {
     const { name, up, mtu } = card;
     return {
       recipe: "exclusive/1",
-      ...this.network(pod, 0, families),
+      ...this.network(pod, index, families),
       eni: this.attachedEni(card),
       card: { name, up, mtu },
       hostPeer: {

@@ -7,6 +7,7 @@
 import { assertEquals, assertLess } from "@std/assert";
 import { applyPlan } from "./apply.ts";
 import { comparePlan } from "./compare.ts";
+import { exclusivePlan } from "./datapath/exclusive.ts";
 import { livingObjectCount } from "./ffi.ts";
 import { openKernel } from "./kernel.ts";
 import { Lab } from "./lab.ts";
@@ -33,12 +34,17 @@ async function endure(): Promise<Figures> {
   using lab = new Lab();
   const host = lab.node.routes;
   const pods = Array.from({ length: POD_COUNT }, () => lab.pod());
+  const alone = lab.pod();
+  const card = lab.attach("eth2", "00:16:3e:00:00:02");
   let differenceCount = 0;
   const turn = async (): Promise<void> => {
     const plans = pods.map((pod, i) => lab.plan(pod, i));
     for (const plan of plans) applyPlan(plan, host);
     for (const plan of plans) differenceCount += comparePlan(plan, host).length;
-    await Promise.all(plans.map((plan) => removePlan(plan, host).done));
+    const moved = exclusivePlan(lab.exclusive(alone, card, [4], POD_COUNT));
+    applyPlan(moved, host);
+    const all = [...plans, moved];
+    await Promise.all(all.map((plan) => removePlan(plan, host).done));
   };
   const turnCount = PLAN_COUNT / POD_COUNT;
   for (let i = 0; i < turnCount / 10; i++) await turn();
