@@ -117,6 +117,25 @@ const lease = z.object({
   attachment: z.unknown().describe("All that the pod got"),
 });
 
+const host = z.object({
+  findings: z.array(z.object({
+    severity: z.enum(["error", "warning", "note"]),
+    object: z.string().describe("What is wrong, by the name people know"),
+    problem: z.string(),
+    meaning: z.string().describe("What that means for pods"),
+    command: z.string().optional().describe("Mends it, in a shell of the host"),
+    advice: z.string().optional().describe("Where no command mends it"),
+    failure: z.string().optional().describe("Why fix_host couldn't mend it"),
+  })),
+  changes: z.array(z.object({
+    object: z.string(),
+    was: z.string(),
+    now: z.string(),
+    undo: z.string().describe("The command that undoes it, as a drain does"),
+    atMs: timeMs,
+  })).describe("What fix_host changed"),
+}).describe("Settings of the host; absent before the first look");
+
 const status = z.object({
   schema: z.literal(1),
   pid: z.int(),
@@ -136,6 +155,7 @@ const status = z.object({
   }),
   pool,
   leases: z.array(lease),
+  host: host.optional(),
 });
 
 /**

@@ -25,12 +25,13 @@ import { openNetfilter } from "./socket.ts";
 import type { LIBNFTABLES } from "./symbols.ts";
 
 /** Why nftables didn't do what it was asked for. */
-export type NftProblem = "absent" | "denied" | "refused";
+export type NftProblem = "noLibrary" | "noKernel" | "denied" | "refused";
 
 /**
  * nftables didn't do what it was asked for:
  *
- * - `absent`: the library or the kernel's part isn't there.
+ * - `noLibrary`: libnftables isn't installed.
+ * - `noKernel`: this kernel has no nftables, so it has no rules of it either.
  * - `denied`: this process mayn't use it (CAP_NET_ADMIN).
  * - `refused`: it is there, and refused the commands.
  */
@@ -77,9 +78,9 @@ const ANY_FAMILY = new Uint8Array(4);
 
 /** What the kernel says where it has no such part, and where it says no. */
 const PROBLEMS: Partial<Record<Errno, NftProblem>> = {
-  EPROTONOSUPPORT: "absent",
-  EOPNOTSUPP: "absent",
-  EINVAL: "absent",
+  EPROTONOSUPPORT: "noKernel",
+  EOPNOTSUPP: "noKernel",
+  EINVAL: "noKernel",
   EPERM: "denied",
   EACCES: "denied",
 };
@@ -152,7 +153,7 @@ export class Nft implements Disposable {
  *
  * @param namespace Where; this thread's own when absent.
  * @returns It; close it by `using`.
- * @throws {NftError} `absent` or `denied`.
+ * @throws {NftError} `noLibrary`, `noKernel` or `denied`.
  */
 export function openNft(namespace?: Namespace): Nft {
   requireNft(namespace);
@@ -221,7 +222,7 @@ function requireNft(namespace: Namespace | undefined): void {
   } catch (cause) {
     const kind = cause instanceof NetlinkError && PROBLEMS[cause.errno];
     if (!kind) throw cause;
-    const why = kind === "absent"
+    const why = kind === "noKernel"
       ? "this kernel has none (CONFIG_NF_TABLES)"
       : "this process needs CAP_NET_ADMIN";
     throw new NftError(kind, `Cannot use nftables: ${why}`, { cause });
@@ -233,7 +234,7 @@ function library(): Calls<typeof LIBNFTABLES> {
     return libnftables();
   } catch (cause) {
     if (!(cause instanceof LibraryError)) throw cause;
-    throw new NftError("absent", cause.message, { cause });
+    throw new NftError("noLibrary", cause.message, { cause });
   }
 }
 

@@ -147,7 +147,7 @@ function attempt(work: () => void): Capability {
 }
 
 Deno.test("an NftError keeps its kind on its way from the kernel's thread", () => {
-  const sent = new NftError("absent", "Cannot use nftables: none");
+  const sent = new NftError("noKernel", "Cannot use nftables: none");
   const error = toError(structuredClone(fromError(sent)));
   assertInstanceOf(error, NftError);
   assertEquals([error.kind, error.message], [sent.kind, sent.message]);
@@ -169,13 +169,16 @@ async function openElsewhere(
   return new TextDecoder().decode(output.stdout).trim();
 }
 
-Deno.test("openNft() says `absent`, and what to install, without the library", async () => {
+Deno.test("openNft() says `noLibrary`, and what to install, without the library", async () => {
   // In a mount namespace of its own, where an empty file hides the library.
   const hide = `
     library=$(ldconfig -p | awk '/libnftables.so.1/ { print $NF; exit }')
     { [ -z "$library" ] || mount --bind /dev/null "$library"; } && exec "$@"`;
   const said = await openElsewhere("unshare", "--mount", "sh", "-c", hide, "-");
-  assertStringIncludes(said, "NftError absent Cannot open libnftables.so.1: ");
+  assertStringIncludes(
+    said,
+    "NftError noLibrary Cannot open libnftables.so.1: ",
+  );
   assertStringIncludes(said, "install libnftables1 (Debian) or nftables (RPM)");
 });
 
@@ -183,7 +186,7 @@ Deno.test("openNft() says `denied` to a process without CAP_NET_ADMIN", async ()
   const drop = ["--bounding-set=-net_admin", "--inh-caps=-net_admin"];
   const said = await openElsewhere("setpriv", ...drop);
   assert(
-    said.startsWith("NftError denied") || said.startsWith("NftError absent"),
+    said.startsWith("NftError denied") || said.startsWith("NftError noKernel"),
     said,
   );
 });

@@ -61,6 +61,7 @@ Deno.test("decodeConfig() fills defaults", () => {
     kubeBurstCount: 10,
     callsPerMinute: CALLS_PER_MINUTE,
     clusterId: "default",
+    fixHost: false,
     mtu: 1500,
   });
 });

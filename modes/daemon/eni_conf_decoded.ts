@@ -141,6 +141,8 @@ export interface DaemonConfig {
   readonly backoffs: Backoffs;
   /** The cluster, for the tag that tells our ENIs from another's. */
   readonly clusterId: string;
+  /** Whether settings of the host that stand in the way of pods are changed. */
+  readonly fixHost: boolean;
   /** Bytes in a pod's packet. */
   readonly mtu: number;
 }

@@ -111,6 +111,7 @@ const shape = z.object({
   rate_limit: rateLimit.prefault({}),
   backoff_override: backoffOverride.prefault({}),
   cluster_id: z.string().min(1).max(64).default("default"),
+  fix_host: off,
   mtu: z.int().min(1_280).max(9_000).default(1_500),
 });
 
@@ -217,6 +218,7 @@ function toConfig(conf: Keys): DaemonConfig {
     callsPerMinute: conf.rate_limit,
     backoffs: conf.backoff_override,
     clusterId: conf.cluster_id,
+    fixHost: conf.fix_host,
     mtu: conf.mtu,
   };
 }

@@ -297,6 +297,12 @@ const CASES: Readonly<Record<string, Case>> = Object.freeze({
     bad: "",
     rule: "must have a length of at least 1",
   },
+  fix_host: {
+    good: true,
+    seen: { fixHost: true },
+    bad: "true",
+    rule: SWITCH,
+  },
   mtu: {
     good: 9000,
     seen: { mtu: 9000 },

@@ -29,6 +29,7 @@ import type { NodeEnis } from "./enis.ts";
 import { installBeside } from "./install.ts";
 import { type NodeFacts, openNode } from "./node.ts";
 import { poolOptions } from "./pool.ts";
+import { HostWatch, watchParts } from "./preflight_watch.ts";
 import { Repairer } from "./repair.ts";
 import { serve } from "./serve.ts";
 import { keepUp } from "./upkeep.ts";
@@ -85,8 +86,11 @@ async function run(options: DaemonArguments, log: Log): Promise<void> {
     instanceId: node.instance.id,
   });
   await using kernel = await openKernel({ workerUrl: workerUrl() });
-  const { mode } = options;
+  const { mode, stateDir } = options;
   requireMode(mode, journal.load().leases);
+  const hostWatch = new HostWatch(
+    watchParts({ config, node, kernel, stateDir, log }),
+  );
   const parts = {
     options,
     places,
@@ -95,6 +99,7 @@ async function run(options: DaemonArguments, log: Log): Promise<void> {
     node,
     journal,
     kernel,
+    hostWatch,
     mode,
     log,
   };
@@ -121,16 +126,16 @@ async function openPodCidr(
 }
 
 async function drain(
-  { options: { podCidr }, journal, kernel, keeper }:
+  { options: { podCidr }, journal, kernel, hostWatch, keeper }:
     & Parts
     & Pick<Pool, "keeper">,
   signal: AbortSignal,
 ): Promise<void> {
   await keeper.drain(signal);
-  const isUsed = journal.load().leases.some(isOfPodCidr);
-  if (podCidr !== undefined && !isUsed) {
-    await kernel.remove(vpcNodePlan(podCidr));
-  }
+  // Pods of the pod CIDR live on; the host stays as they need it.
+  if (journal.load().leases.some(isOfPodCidr)) return;
+  if (podCidr !== undefined) await kernel.remove(vpcNodePlan(podCidr));
+  await hostWatch.undo();
 }
 
 /** What most parts of the daemon work with. */
@@ -142,6 +147,7 @@ interface Parts {
   readonly node: NodeFacts;
   readonly journal: Journal;
   readonly kernel: Kernel;
+  readonly hostWatch: HostWatch;
   readonly mode: DaemonMode;
   readonly log: Log;
 }
@@ -213,7 +219,7 @@ function beginInstall(
 }
 
 function operatorCommands(parts: Parts & Pool): OperatorCommands {
-  const { keeper, lender, node } = parts;
+  const { keeper, lender, node, hostWatch } = parts;
   return {
     status: () =>
       Promise.resolve({
@@ -231,6 +237,7 @@ function operatorCommands(parts: Parts & Pool): OperatorCommands {
         memory: { rssBytes: Deno.memoryUsage().rss },
         pool: keeper.status(),
         leases: lender.leases(),
+        host: hostWatch.status(),
       }),
     drain: async (_, gone) => {
       const deadline = AbortSignal.timeout(DRAIN_DEADLINE_MS);

@@ -91,6 +91,7 @@ const RULES: Readonly<Record<ConfigField, string | undefined>> = {
   callsPerMinute: undefined,
   backoffs: undefined,
   clusterId: TELLS_OUR_OWN,
+  fixHost: OPENED_ONCE,
   mtu: IN_LIVE_PODS,
 };
 

@@ -9,6 +9,7 @@ import { errorFields, type Log } from "../log.ts";
 import type { Attacher } from "./attach.ts";
 import { deadOf, findMissing, type Missing, sinceWhen } from "./dead.ts";
 import type { Lender } from "./lender.ts";
+import type { HostWatch } from "./preflight_watch.ts";
 import type { Repairer } from "./repair.ts";
 import { sweepLinks } from "./sweep.ts";
 import { settleTombstones } from "./tombstones.ts";
@@ -22,6 +23,9 @@ const LATE_PERIOD_MS = 5_000;
 /** How often everything is compared with the kernel. */
 const SWEEP_PERIOD_MS = 60_000;
 
+/** How often the host's settings are looked at. */
+const HOST_PERIOD_MS = 60_000;
+
 /** What the upkeep works with. */
 export interface UpkeepParts {
   /** The folder that relays write to. */
@@ -34,6 +38,8 @@ export interface UpkeepParts {
   readonly attacher: Attacher;
   /** Puts back what was there. */
   readonly repairer: Repairer;
+  /** Looks after the host's settings. */
+  readonly hostWatch: HostWatch;
   /** Where failures are told. */
   readonly log: Log;
 }
@@ -76,6 +82,10 @@ export function keepUp(parts: UpkeepParts): AsyncDisposable {
         await parts.repairer.sweep();
         missing = await freeDead(parts, missing);
       }),
+    ),
+    every(
+      HOST_PERIOD_MS,
+      guarded("a look at the host's settings", () => parts.hostWatch.look()),
     ),
   ];
   return {

@@ -22,6 +22,24 @@ export interface DaemonStatus {
   readonly memory: { readonly rssBytes: number };
   readonly pool: PoolStatus;
   readonly leases: readonly Lease[];
+  readonly host?: HostTold;
+}
+
+/** What a daemon tells of its host. */
+export interface HostTold {
+  readonly findings: readonly {
+    readonly severity: string;
+    readonly problem: string;
+    readonly meaning: string;
+    readonly command?: string;
+    readonly advice?: string;
+    readonly failure?: string;
+  }[];
+  readonly changes: readonly {
+    readonly object: string;
+    readonly was: string;
+    readonly now: string;
+  }[];
 }
 
 /**
@@ -31,7 +49,7 @@ export interface DaemonStatus {
  * @returns Lines, each with its end.
  */
 export function statusText(
-  { pid, node, memory, pool, leases }: DaemonStatus,
+  { pid, node, memory, pool, leases, host }: DaemonStatus,
 ): string {
   const { idle, leased, cooling, quarantined } = pool.slots;
   const clock = (atMs: number): string =>
@@ -44,6 +62,7 @@ export function statusText(
     node.primaryIp,
     `daemon     pid ${pid}, ${mebibytes(memory.rssBytes)} MiB, ` +
     credentialsText(node.credentials),
+    ...hostLines(host),
     `pool       ${pool.mode}: ${leased} leased, ${idle} idle, ${cooling} ` +
     `cooling, of ${pool.capacity}` +
     (quarantined === 0 ? "" : `; ${quarantined} quarantined`),
@@ -118,6 +137,24 @@ function exchangeLines({ exchange }: PoolStatus): readonly string[] {
   return [
     `exchange   ${eniId} on ${vSwitchId}, which is empty, makes way for an ` +
     `ENI on ${targetVSwitchId}: ${holders}`,
+  ];
+}
+
+function hostLines(
+  { findings, changes }: HostTold = { findings: [], changes: [] },
+): string[] {
+  return [
+    ...findings.map(({ severity, problem, meaning, ...what }) =>
+      `host       ${severity}: ${problem}. ${meaning}` +
+      (what.command === undefined ? "" : ` Run: ${what.command}`) +
+      (what.advice === undefined ? "" : ` To do: ${what.advice}`) +
+      (what.failure === undefined
+        ? ""
+        : ` (fix_host couldn't: ${what.failure})`)
+    ),
+    ...changes.map(({ object, was, now }) =>
+      `host       changed: ${object} from ${was} to ${now}, until a drain`
+    ),
   ];
 }
 
