@@ -108,6 +108,9 @@ function intended(eni: PooledEni, call: Call, nowMs: number): PooledEni {
       return { ...eni, assign: intendedAssign(eni, call) };
     case "unassign":
       return { ...eni, slots: intendedUnassign(eni, call.ips) };
+    case "secure":
+      // Until it is known how the call ended, also by the next process.
+      return { ...eni, intent: { ...eni.intent, securityGroupIds: [] } };
     case "retire":
       return leaving(eni, "retiring", nowMs);
     case "delete":

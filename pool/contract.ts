@@ -157,7 +157,7 @@ export interface EniStatus {
   readonly vSwitchId: string;
   /** Its addresses by kind. */
   readonly slots: Readonly<Record<SlotKind, number>>;
-  /** The security groups that we last put it into, or saw. */
+  /** The security groups that we last put it into; none while that isn't known. */
   readonly securityGroupIds: readonly string[];
   /** Addresses under way. */
   readonly assigning: number;

@@ -55,8 +55,14 @@ export function failed(state: PoolState, event: EventOf<"failed">): PoolState {
   const key = eniKeyOf(call);
   if (key === undefined) return held;
   const eni = { ...eniOf(held, key), changedAtCall: state.nextCallId };
-  // Its groups are no reason to keep a card from serving.
-  if (call.kind === "secure") return withEni(held, lookedAt(eni, event));
+  if (call.kind === "secure") {
+    // Its groups are no reason to keep a card from serving.
+    const { problem, nowMs } = event;
+    const secureFromMs = isUnsure(problem)
+      ? nowMs + PROOF_MS
+      : held.secureFromMs;
+    return { ...withEni(held, lookedAt(eni, event)), secureFromMs };
+  }
   return settled(held, paused(eni, event), call, event);
 }
 

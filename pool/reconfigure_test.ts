@@ -60,11 +60,42 @@ Deno.test("groups that changed while no daemon ran are applied by the next", () 
     rig.keeper.reconfigure({ securityGroupIds: [otherSecurityGroupId] });
     assertEquals(rig.countOf(MODIFY), 0, "it hasn't begun yet");
     await rig.start();
-    await rig.clock.advance(5_000);
+    await rig.clock.advance(35_000);
     assertEquals(groupsOf(rig), [[otherSecurityGroupId]]);
     await rig.restart();
-    await rig.clock.advance(5_000);
+    await rig.clock.advance(35_000);
     assertEquals(groupsOf(rig), [[rig.stand.securityGroupId]]);
+  }));
+
+Deno.test("an older call that is late doesn't win over a newer one", () =>
+  on({}, async (rig) => {
+    await rig.lease("a");
+    const { securityGroupId: one, otherSecurityGroupId: two } = rig.stand;
+    rig.stand.cloud.faults.add({ kind: "slow", ms: 28_000 }, {
+      action: MODIFY,
+    });
+    rig.keeper.reconfigure({ securityGroupIds: [two] });
+    await rig.clock.advance(21_000);
+    rig.keeper.reconfigure({ securityGroupIds: [one, two] });
+    await rig.clock.advance(60_000);
+    assertEquals(groupsOf(rig).map((ids) => ids.toSorted()), [
+      [one, two].toSorted(),
+    ]);
+  }));
+
+Deno.test("a call that was under way when the process died is made anew", () =>
+  on({}, async (rig) => {
+    await rig.lease("a");
+    const { securityGroupId: one, otherSecurityGroupId: two } = rig.stand;
+    rig.stand.cloud.faults.add({ kind: "slow", ms: 25_000 }, {
+      action: MODIFY,
+    });
+    rig.keeper.reconfigure({ securityGroupIds: [two] });
+    await rig.clock.advance(1_000);
+    await rig.restart();
+    assertEquals(rig.keeper.status().enis[0]?.securityGroupIds, []);
+    await rig.clock.advance(60_000);
+    assertEquals(groupsOf(rig), [[one]], "though it was made with these");
   }));
 
 Deno.test("an adopted card keeps its groups", () =>
@@ -105,7 +136,7 @@ Deno.test("a card whose groups can't be changed serves, and doesn't keep the oth
     await rig.lease("x");
     const { problem, securityGroupIds } = rig.keeper.status().enis[0] ?? {};
     assertEquals(problem, undefined);
-    assertEquals(securityGroupIds, [rig.stand.securityGroupId]);
+    assertEquals(securityGroupIds, []);
   }));
 
 Deno.test("other bounds hold from the next step on, and a call that runs goes on", () =>

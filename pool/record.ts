@@ -166,6 +166,7 @@ export function restore(snapshot: Snapshot, nowMs: number): PoolState {
     ),
     leases: new Map(snapshot.leases.map((lease) => [lease.ownerKey, lease])),
     isCold: snapshot.enis.length === 0,
+    secureFromMs: snapshot.enis.length === 0 ? 0 : nowMs + PROOF_MS,
     // The time before tells nothing of this process: it is quiet from now on.
     claimedMs: nowMs,
   };

@@ -2,6 +2,9 @@
  * Security groups: the cards that we made are put into those that the operator
  * wants, also the ones that were made under an older wish.
  *
+ * There is no token that tells an older call from a newer one: after a call
+ * without a known end nothing is set until it can't be on its way any more.
+ *
  * What counts is what a card was last put into by us: groups that somebody
  * changes in the console stay as they are until the wish changes.
  *
@@ -18,9 +21,10 @@ import { serves } from "./stock.ts";
  * @param state The pool.
  * @param desk What the plan works with.
  */
-export function secure(state: PoolState, { lanes, begin }: Desk): void {
-  const { securityGroupIds } = state;
+export function secure(state: PoolState, { lanes, nowMs, begin }: Desk): void {
+  const { securityGroupIds, secureFromMs } = state;
   if (securityGroupIds === undefined || state.draining) return;
+  if (secureFromMs > nowMs) return;
   if (!lanes.isIdle("secure") || !lanes.isOpenForStock("secure")) return;
   const due = [...state.enis.values()].filter((eni) =>
     !eni.isAdopted && serves(eni) && lanes.isFree(eni) &&

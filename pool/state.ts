@@ -94,7 +94,7 @@ export interface EniIntent {
   readonly subnet: Cidr;
   /** Addresses, the primary one included. */
   readonly ipCount: number;
-  /** Its security groups. */
+  /** Its security groups; none while it isn't known which it is in. */
   readonly securityGroupIds: readonly string[];
 }
 
@@ -265,6 +265,8 @@ export interface PoolState {
   readonly draw: number;
   /** What cards of ours shall be in; undefined until the operator said. */
   readonly securityGroupIds: readonly string[] | undefined;
+  /** Before, an older call that sets groups may still be on its way. */
+  readonly secureFromMs: number;
   /** Cards of ours without a record, and when each was first seen. */
   readonly orphans: ReadonlyMap<string, number>;
   /** Until then one may still appear, though nothing else is held. */
@@ -310,6 +312,7 @@ export function emptyState(): PoolState {
     available: new Map(),
     draw: 0.5,
     securityGroupIds: undefined,
+    secureFromMs: 0,
     orphans: new Map(),
     doubtUntilMs: 0,
     spent: UNSPENT,

@@ -45,6 +45,7 @@ export function wakeMs(
     break; // the oldest decides for all
   }
   at(state.proveFromMs);
+  at(state.secureFromMs);
   if (isSurveyed(state)) at(state.surveyFromMs);
   if (limits.idleReclaim !== undefined) at(reclaimFromMs(state, limits));
   at(state.full?.untilMs);
