@@ -10,6 +10,7 @@ import type {
   FaultyCall,
 } from "../../tests/emulators/alibaba/faults.ts";
 import type { Cloud, EniFilter } from "../cloud.ts";
+import { Manners } from "./manners.ts";
 import type { Process } from "./process.ts";
 import { Sights } from "./sights.ts";
 import type { Simulation } from "./simulation.ts";
@@ -20,6 +21,9 @@ import { faultBy } from "./weather.ts";
 
 const MINUTE_MS = 60_000;
 
+/** What every call meets while the cloud is away. */
+const AWAY: Fault = { kind: "refuse", code: "ServiceUnavailable" };
+
 /** A cloud that is watched. */
 export class Front {
   /** How many calls the cloud got. */
@@ -29,6 +33,7 @@ export class Front {
   /** What the cards were a moment ago. */
   readonly sights: Sights = new Sights();
   readonly #life: Simulation;
+  readonly #manners: Manners;
   /** By method: who was throttled, and until when. */
   readonly #throttled = new Map<string, { process: Process; endMs: number }>();
   #count = 0;
@@ -42,6 +47,7 @@ export class Front {
   constructor(life: Simulation) {
     this.#life = life;
     this.tokens = new Tokens(life);
+    this.#manners = new Manners(life);
     life.cloud.before = (call) => this.#before(call);
   }
 
@@ -71,6 +77,7 @@ export class Front {
     const call = `#${++this.#count}`;
     trace.add("call", () => `${call} ${callLine(name, args)}`);
     this.#life.guarded(() => this.#demandPatience(name));
+    this.#life.guarded(() => this.#manners.check(name, args));
     try {
       const answer = await this.#answer(ask, args);
       trace.add("answer", () => `${call} ${name}: ${answerLine(answer)}`);
@@ -122,8 +129,9 @@ export class Front {
     this.callCount++;
     this.#life.guarded(() => this.tokens.check(call));
     const { cloud, chance, script, weather, trace } = this.#life;
-    const fault = cloud.faults.take(call) ??
+    const drawn = cloud.faults.take(call) ??
       faultBy(call, weather, { chance, without: script.without });
+    const fault = this.#life.isAway ? AWAY : drawn;
     if (fault !== undefined) {
       trace.add("fault", () => `${call.action}: ${valueLine(fault)}`);
     }

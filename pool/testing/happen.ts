@@ -5,6 +5,7 @@
  */
 import { Refusal } from "../../tests/emulators/alibaba/refusal.ts";
 import type { EniRecord } from "../../tests/emulators/alibaba/model.ts";
+import { eniTags } from "../tags.ts";
 import { checkAlways } from "./invariants.ts";
 import { type Act, type Deed, inWords, type Op, troubleOf } from "./ops.ts";
 import type { Simulation } from "./simulation.ts";
@@ -102,6 +103,11 @@ async function perform(life: Simulation, act: Act): Promise<void> {
     case "weather":
       life.weather = act.weather;
       return;
+    case "away":
+      life.awayUntilMs = life.clock.nowMs() + act.ms;
+      return;
+    case "configure":
+      return life.configure(act.wanted);
     case "spoil": {
       const { action, times } = act;
       return cloud.faults.add(act.fault, { action, times });
@@ -169,6 +175,14 @@ async function drifted(life: Simulation, deed: Deed): Promise<string> {
     life.foreign.set(id, { isAdopted: false });
     return `${id} is plugged in`;
   }
+  if (deed === "lose") {
+    const { vSwitchId, instanceId } = stand;
+    const key = `lost-${life.orphans.size}`;
+    const tags = eniTags({ clusterId: "c1", instanceId }, key);
+    const { id } = await stranger.createEni({ vSwitchId, tags });
+    life.orphans.set(id, life.clock.nowMs());
+    return `${id} is loose, with our tags`;
+  }
   if (deed === "unplug") {
     const id = life.chance.pick([...life.foreign.keys()]);
     if (id === undefined) return "there is nothing to unplug";
@@ -211,6 +225,6 @@ function gone(life: Simulation, eniId: string): void {
 /** Cards that the pool has; others' are others' business. */
 function cards(life: Simulation): EniRecord[] {
   return [...life.cloud.model.enis.values()].filter(({ id, type }) =>
-    type !== "Primary" && !life.foreign.has(id)
+    type !== "Primary" && !life.foreign.has(id) && !life.orphans.has(id)
   );
 }

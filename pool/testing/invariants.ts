@@ -51,7 +51,7 @@ export function demand(
 export function ownEnis(life: Simulation): EniRecord[] {
   return [...life.cloud.model.enis.values()].filter((eni) =>
     eni.type !== "Primary" && eni.state !== "Deleting" &&
-    !life.foreign.has(eni.id)
+    !life.foreign.has(eni.id) && !life.orphans.has(eni.id)
   );
 }
 

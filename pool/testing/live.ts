@@ -111,6 +111,7 @@ export async function calmDown(life: Simulation): Promise<void> {
   life.enter(undefined);
   life.trace.add("step", () => "calm");
   life.weather = FAIR;
+  life.awayUntilMs = 0;
   life.cloud.faults.clear();
   life.process.fuse = Infinity;
   await revive(life);

@@ -24,8 +24,21 @@ export type Deed =
   | "delete"
   | "unassign"
   | "assign"
+  | "lose"
   | "plug"
   | "unplug";
+
+/** What an operator may change while the pool runs. */
+export interface Wanted {
+  /** Fewer idle addresses are refilled. */
+  readonly minIdle: number;
+  /** More idle addresses are given back. */
+  readonly maxIdle: number;
+  /** Where new cards may be made. */
+  readonly vSwitches: World["vSwitches"];
+  /** Which of the VPC's groups cards are in. */
+  readonly groups: "one" | "other" | "both";
+}
 
 /** Something that happens. */
 export type Act =
@@ -49,6 +62,13 @@ export type Act =
   | { readonly do: "drain"; readonly ms: number; readonly downMs: number }
   /** The disk fills up, or has room again. */
   | { readonly do: "disk"; readonly isFull: boolean }
+  /** The cloud answers no call for so long. */
+  | { readonly do: "away"; readonly ms: number }
+  /** The operator wants something else. */
+  | {
+    readonly do: "configure";
+    readonly wanted: Wanted;
+  }
   /** Calls fare otherwise from now on. */
   | { readonly do: "weather"; readonly weather: Weather }
   /** The next calls of an API go wrong. */
@@ -118,8 +138,9 @@ export function troubleOf(act: Act): Trouble | undefined {
       return "stop";
     case "disk":
       return act.isFull ? "disk" : undefined;
+    case "away":
     case "drift":
-      return "drift";
+      return act.do;
     case "occupy":
       return "occupied";
     default:
@@ -157,6 +178,8 @@ const SHARES: readonly (readonly [Act["do"], number])[] = [
   ["vacate", 10],
   ["stop", 10],
   ["drain", 4],
+  ["configure", 15],
+  ["away", 8],
 ];
 
 const SUM = SHARES.reduce((sum, [, share]) => sum + share, 0);
@@ -167,6 +190,7 @@ const DEEDS: readonly Deed[] = [
   "unassign",
   "unassign",
   "assign",
+  "lose",
   "plug",
   "unplug",
 ];
@@ -192,6 +216,10 @@ function actBy(chance: Chance): Act {
       return { do: verb, isFull: chance.oneIn(2) };
     case "weather":
       return { do: verb, weather: weatherBy(chance) };
+    case "away":
+      return { do: verb, ms: chance.int(1_000, 400_000) };
+    case "configure":
+      return { do: verb, wanted: wantedBy(chance) };
     case "drift":
       return { do: verb, deed: chance.pick(DEEDS) ?? "detach" };
     case "occupy":
@@ -209,4 +237,14 @@ function actBy(chance: Chance): Act {
       return { do: "wait", ms: chance.int(0, longest) };
     }
   }
+}
+
+function wantedBy(chance: Chance): Wanted {
+  const maxIdle = chance.int(0, 6);
+  return {
+    maxIdle,
+    minIdle: chance.int(0, maxIdle),
+    vSwitches: chance.oneIn(2) ? ["near"] : ["small", "near"],
+    groups: chance.pick(["one", "other", "both"] as const) ?? "one",
+  };
 }

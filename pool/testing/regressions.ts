@@ -60,4 +60,36 @@ export const REGRESSIONS: readonly Regression[] = [
       without: [],
     },
   },
+  {
+    reason: "groups that a dead process was setting were taken for set",
+    script: {
+      seed: 26,
+      world: { ...PLAIN, minIdle: 1 },
+      ops: [
+        { id: 120, do: "wait", ms: 58_000 },
+        {
+          id: 125,
+          do: "configure",
+          wanted: {
+            maxIdle: 1,
+            minIdle: 1,
+            vSwitches: ["near"],
+            groups: "other",
+          },
+        },
+        {
+          id: 126,
+          do: "configure",
+          wanted: {
+            maxIdle: 5,
+            minIdle: 1,
+            vSwitches: ["near"],
+            groups: "one",
+          },
+        },
+        { id: 129, do: "kill", downMs: 40_000 },
+      ],
+      without: [],
+    },
+  },
 ];

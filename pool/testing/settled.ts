@@ -21,14 +21,17 @@ const DRAIN_MS = 30 * 60_000;
 export function checkSettled(life: Simulation): void {
   const { keeper, ledger, host } = life;
   ledger.check(life.outside.journal);
-  const { claims, calls, slots, full } = keeper.status();
+  const { claims, calls, enis, full } = keeper.status();
   demand(claims.length === 0, "settles", () => "claims wait for ever");
   // What finds no place knocks again now and then.
   const last = full === undefined ? "survey" : "attach";
   const changes = calls.map(({ kind }) => kind)
     .filter((kind) => kind !== "survey" && kind !== last);
   demand(changes.length === 0, "settles", () => `${changes} never end`);
-  demand(slots.unassigning === 0, "settles", () => "addresses never go");
+  // A card that others took the place of gives nothing back until it is there.
+  const going = enis.filter((eni) => eni.phase === "ready")
+    .reduce((sum, eni) => sum + eni.slots.unassigning, 0);
+  demand(going === 0, "settles", () => "addresses never go");
   const inCloud = cloudSet(life);
   const inJournal = journalSet(life);
   demand(
@@ -46,6 +49,31 @@ export function checkSettled(life: Simulation): void {
     () => `set up in the kernel: ${prepared}; ready: ${ready}`,
   );
   stockBounded(life);
+  securityGroupsSet(life);
+  orphansGone(life);
+}
+
+/** Cards that we made are in the groups that the operator wants. */
+function securityGroupsSet({ ledger, cloud, securityGroupIds }: Simulation) {
+  const wanted = securityGroupIds.toSorted().join(" ");
+  for (const { card, phase, isAdopted } of ledger.enis.values()) {
+    const seen = cloud.model.enis.get(card?.id ?? "");
+    if (isAdopted || phase !== "ready" || seen === undefined) continue;
+    const groups = seen.securityGroupIds.toSorted().join(" ");
+    demand(
+      groups === wanted,
+      "settles",
+      () => `${seen.id} is in ${groups}, not in ${wanted}`,
+    );
+  }
+}
+
+/** A pool that looks around finds them; an empty one needn't. */
+function orphansGone({ orphans, cloud, keeper, limits }: Simulation): void {
+  const { enis } = keeper.status();
+  if (enis.length === 0 || !limits.hotPlug) return;
+  const left = [...orphans.keys()].filter((id) => cloud.model.enis.has(id));
+  demand(left.length === 0, "leak", () => `${left} are loose for ever`);
 }
 
 /**

@@ -18,7 +18,7 @@ import type { PoolNews } from "../news.ts";
 import { Chance, mix } from "./chance.ts";
 import { Front } from "./front.ts";
 import { Ledger } from "./ledger.ts";
-import type { Op, Script } from "./ops.ts";
+import type { Op, Script, Wanted } from "./ops.ts";
 import { Pods } from "./pods.ts";
 import { type Outside, Process } from "./process.ts";
 import { MemoryHost } from "./rig.ts";
@@ -38,7 +38,7 @@ export class Simulation {
   /** The region. */
   readonly stand: Stand;
   /** The pool's bounds. */
-  readonly limits: PoolLimits;
+  limits: PoolLimits;
   /** What outlives processes. */
   readonly outside: Outside & { readonly journal: Journal };
   /** What the journal holds. */
@@ -55,6 +55,12 @@ export class Simulation {
   readonly foreign: Map<string, { readonly isAdopted: boolean }> = new Map();
   /** Cards that somebody else changed: nothing is promised for what was there. */
   readonly drifted: Set<string> = new Set();
+  /** Loose cards with our tags that nobody here made, and since when. */
+  readonly orphans: Map<string, number> = new Map();
+  /** The groups that cards shall be in. */
+  securityGroupIds: readonly string[];
+  /** The cloud answers no call before. */
+  awayUntilMs: number = 0;
   /** The process at work. */
   process: Process;
   /** Its keeper. */
@@ -99,6 +105,7 @@ export class Simulation {
     });
     this.front = new Front(this);
     this.limits = limitsIn(world, this.stand);
+    this.securityGroupIds = [this.stand.securityGroupId];
     this.#journal = this.#emptyJournal();
     this.outside = {
       clock,
@@ -109,6 +116,11 @@ export class Simulation {
     this.pods = new Pods(this);
     this.process = new Process(this.outside);
     this.keeper = this.#open();
+  }
+
+  /** Whether the cloud answers no call now. */
+  get isAway(): boolean {
+    return this.clock.nowMs() < this.awayUntilMs;
   }
 
   /** The emulated region. */
@@ -159,6 +171,22 @@ export class Simulation {
     this.trace.add("journal", () => "it is lost");
   }
 
+  /**
+   * Tells the pool what its operator wants from now on.
+   *
+   * @param wanted What.
+   */
+  configure({ groups, ...bounds }: Wanted): void {
+    const { securityGroupId: one, otherSecurityGroupId: other } = this.stand;
+    this.securityGroupIds = { one: [one], other: [other], both: [one, other] }[
+      groups
+    ];
+    this.limits = limitsIn({ ...this.script.world, ...bounds }, this.stand);
+    if (this.process.isDead) return;
+    const { limits, securityGroupIds } = this;
+    this.keeper.reconfigure({ limits, securityGroupIds });
+  }
+
   /** Sets what the choices of a step follow from. */
   enter(op: Op | undefined): void {
     const { seed } = this.script;
@@ -179,7 +207,7 @@ export class Simulation {
 
   #open(): Keeper {
     const { process } = this;
-    const { instanceId, securityGroupId } = this.stand;
+    const { instanceId } = this.stand;
     const instance = this.cloud.model.instances.get(instanceId);
     const primary = this.cloud.model.enis.get(instance?.primaryEniId ?? "");
     return openKeeper({
@@ -191,7 +219,7 @@ export class Simulation {
         instanceId,
         clusterId: "c1",
         primaryMac: primary?.mac ?? "",
-        securityGroupIds: [securityGroupId],
+        securityGroupIds: this.securityGroupIds,
         adopt: { tags: ADOPT_TAGS },
       },
       limits: this.limits,

@@ -26,6 +26,10 @@ export type Rule =
   | "deadline"
   /** An API that throttled isn't called before the next minute. */
   | "throttled"
+  /** An API is called no more often in a minute than was told. */
+  | "budget"
+  /** While the cloud is away nothing is given back, then it is only looked. */
+  | "restraint"
   /** Calls that take something have a token, and a token one call. */
   | "token"
   /** What we did not make, we do not remove. */

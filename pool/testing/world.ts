@@ -4,6 +4,7 @@
  * @module
  */
 import type { Stand } from "../../tests/emulators/alibaba/stand.ts";
+import { CALLS_PER_MINUTE } from "../budget.ts";
 import { type LimitsWish, type PoolLimits, poolLimits } from "../limits.ts";
 import type { Chance } from "./chance.ts";
 
@@ -25,6 +26,7 @@ export const CALL_TROUBLES = [
 
 /** What else can go wrong. */
 export const OTHER_TROUBLES = [
+  "away",
   "disk",
   "drift",
   "kill",
@@ -69,6 +71,8 @@ export interface World {
   readonly deleteMs: number;
   /** Calls a minute of each API; 0 for the service's own bounds. */
   readonly callsPerMinute: number;
+  /** Calls a minute of each API that the pool allows itself; 0 for many. */
+  readonly budget: number;
   /** How many secondary cards the account may have; 0 for any number. */
   readonly eniQuota: number;
   /** How many cards the pool believes to be allowed; the type allows 3. */
@@ -99,6 +103,7 @@ export const PLAIN: World = {
   detachMs: 2_000,
   deleteMs: 500,
   callsPerMinute: 0,
+  budget: 0,
   eniQuota: 0,
   eniCount: 3,
   addressesPerEni: 6,
@@ -137,6 +142,7 @@ export function worldBy(chance: Chance): World {
     wish: wishBy(chance, foreign.some(({ isAdopted }) => isAdopted)),
     foreign,
     weather: weatherBy(chance),
+    budget: chance.oneIn(6) ? chance.int(2, 12) : 0,
   };
 }
 
@@ -177,8 +183,18 @@ export function limitsIn(world: World, stand: Stand): PoolLimits {
     ),
     minIdle: world.minIdle,
     maxIdle: world.maxIdle,
+    ...(world.budget === 0 ? {} : { callsPerMinute: budgets(world.budget) }),
     ...world.wish,
   });
+}
+
+/** As many of each, and more looks, which all of them need. */
+function budgets(count: number): Record<string, number> {
+  const all = Object.keys(CALLS_PER_MINUTE).map((api) => [api, count]);
+  return {
+    ...Object.fromEntries(all),
+    DescribeNetworkInterfaces: count * 4,
+  };
 }
 
 function wishBy(chance: Chance, mayUnplug: boolean): Partial<LimitsWish> {
