@@ -123,9 +123,9 @@ function ofRpFilter(seen: HostSeen): Finding[] {
   return settingsAt(seen, [all, own], "1").map((mend) =>
     ofSetting({ ...mend, value: "0" }, {
       is: "a packet must come in by the card that its answer leaves by",
-      meaning: `A pod answers by its own ENI, so what comes in by ` +
-        `${cardOf(seen)} for it is dropped: NodePorts and load balancers ` +
-        "that end on this node don't reach its pods.",
+      meaning: "Pods on shared ENIs answer by their ENI, so what comes in by " +
+        `${cardOf(seen)} for them is dropped: NodePorts and load balancers ` +
+        "that end on this node don't reach them.",
     })
   );
 }
