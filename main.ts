@@ -20,20 +20,22 @@ const MODES: ReadonlyMap<string, () => Promise<Mode>> = new Map([
   ["status", () => import("./modes/operator/status.ts")],
 ]);
 
-const USAGE = `usage: terway ${[...MODES.keys()].join("|")} [argument...]
-       terway --version
-       CNI_COMMAND=... terway < network-configuration
+const USAGE = `usage: terway MODE [argument...], each with a --help of its own
+  daemon    a node's pool of ENIs and addresses, and its pods' network
+  install   puts plugin and network list in place, and takes them away
+  status    what a node's daemon holds, and who waits for what
+  cni       the plugin; also when CNI_COMMAND is set, as a runtime does it
+  --version
 `;
 
 const [name, ...args] = Deno.env.has("CNI_COMMAND") ? ["cni"] : Deno.args;
-if (name === "--version") {
-  Deno.stdout.writeSync(new TextEncoder().encode(`${config.version}\n`));
-  Deno.exit(0);
-}
 const load = MODES.get(name ?? "");
 if (load === undefined) {
-  Deno.stderr.writeSync(new TextEncoder().encode(USAGE));
-  Deno.exit(2);
+  const asked =
+    { "--version": `${config.version}\n`, "--help": USAGE }[name ?? ""];
+  const stream = asked === undefined ? Deno.stderr : Deno.stdout;
+  stream.writeSync(new TextEncoder().encode(asked ?? USAGE));
+  Deno.exit(asked === undefined ? 2 : 0);
 }
 // The process ends here: nothing that is still pending may keep it.
 Deno.exit(await (await load()).main(args));

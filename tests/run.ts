@@ -37,7 +37,7 @@ const ALONE = [
 const CODE = new Set(["deploy", "k8s", "modes", "netns", "pool"]);
 
 /** A run that takes longer hangs: it is killed, and has failed. */
-const RUN_DEADLINE_MS = 15 * 60_000;
+const RUN_DEADLINE_MS = 25 * 60_000;
 
 /** deploy/compile.ts: no base binary can be had here. */
 const EXIT_NO_BASE = 3;

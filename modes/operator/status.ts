@@ -10,19 +10,42 @@ import { statusText } from "./status_text.ts";
 /** The daemon answers from memory: more than this means that it hangs. */
 const REPLY_DEADLINE_MS = 5_000;
 
+const USAGE = `terway status: what a node's daemon holds, and who waits for what
+
+  --socket PATH  where the daemon is asked [${DEFAULT_SOCKET}]
+  --json         as JSON, in a form that stays
+  --schema       that form, as a JSON Schema
+  --help         this text
+`;
+
 /**
  * Asks the daemon and prints what it says.
  *
  * @param args `--socket PATH`, `--json`, or `--schema` for the form of the
  * latter as a JSON Schema.
- * @returns The exit status: 0, or 1 when no daemon answers.
+ * @returns The exit status: 0, 1 when no daemon answers, 2 for a wrong command
+ * line.
  */
 export async function main(args: readonly string[]): Promise<number> {
+  const unknown: string[] = [];
   const flags = parseArgs([...args], {
     string: ["socket"],
-    boolean: ["json", "schema"],
+    boolean: ["json", "schema", "help"],
     default: { socket: DEFAULT_SOCKET },
+    unknown: (arg) => {
+      unknown.push(arg);
+      return false;
+    },
   });
+  if (unknown.length > 0) {
+    const names = unknown.join(", ");
+    print(Deno.stderr, `terway status: ${names}: not known\n\n${USAGE}`);
+    return 2;
+  }
+  if (flags.help) {
+    print(Deno.stdout, USAGE);
+    return 0;
+  }
   if (flags.schema) {
     const { statusJsonSchema } = await import("../status_schema.ts");
     print(Deno.stdout, JSON.stringify(statusJsonSchema(), null, 2) + "\n");
@@ -42,7 +65,9 @@ export async function main(args: readonly string[]): Promise<number> {
     const why = error instanceof Error ? error.message : String(error);
     print(
       Deno.stderr,
-      `terway status: no daemon answers on ${flags.socket}: ${why}\n`,
+      `terway status: no daemon answers on ${flags.socket}: ${why}\n` +
+        "Is the daemon of this node running? Its log says why it isn't, " +
+        "--socket where it listens.\n",
     );
     return 1;
   }
