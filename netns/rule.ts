@@ -30,6 +30,8 @@ export interface Rule {
   readonly table: number;
   /** Packets of sockets that are bound to this link only. */
   readonly oif?: string;
+  /** Packets that bear all bits of this mark only. */
+  readonly mark?: number;
   /** Needed when neither prefix tells it; 4 when absent. */
   readonly family?: Family;
 }
@@ -112,11 +114,13 @@ export function readRule(object: Pointer): RuleSeen | undefined {
   const src = lib.rtnl_rule_get_src(object);
   const dst = lib.rtnl_rule_get_dst(object);
   const oif = textAt(lib.rtnl_rule_get_oif(object));
+  const mark = lib.rtnl_rule_get_mark(object);
   return {
     priority: lib.rtnl_rule_get_prio(object),
     ...src && { from: readCidr(src) },
     ...dst && { to: readCidr(dst) },
     ...oif && { oif },
+    ...mark !== 0 && { mark },
     table: lib.rtnl_rule_get_table(object),
     family,
   };
@@ -138,6 +142,10 @@ function ruleObject(rule: Rule): Owned {
   if (rule.oif !== undefined) {
     check("ip rule", lib.rtnl_rule_set_oif(pointer, linkName(rule.oif)));
   }
+  if (rule.mark !== undefined) {
+    lib.rtnl_rule_set_mark(pointer, rule.mark);
+    lib.rtnl_rule_set_mask(pointer, rule.mark);
+  }
   lib.rtnl_rule_set_table(pointer, rule.table);
   lib.rtnl_rule_set_prio(pointer, rule.priority);
   lib.rtnl_rule_set_action(pointer, FR_ACT_TO_TBL);
@@ -148,5 +156,7 @@ function describe(rule: Rule): string {
   const from = rule.from === undefined ? "" : ` from ${rule.from}`;
   const to = rule.to === undefined ? "" : ` to ${rule.to}`;
   const oif = rule.oif === undefined ? "" : ` oif ${rule.oif}`;
-  return `priority ${rule.priority}${from}${to}${oif} lookup ${rule.table}`;
+  const mark = rule.mark === undefined ? "" : ` fwmark ${rule.mark}`;
+  return `priority ${rule.priority}${from}${to}${mark}${oif} lookup ` +
+    rule.table;
 }

@@ -14,6 +14,7 @@ const RULES = [
     family: 4,
   },
   { priority: 3001, table: 1002, family: 6 },
+  { priority: 1024, mark: 0x10, table: 254, family: 4 },
 ] as const;
 
 Deno.test("addRule() and deleteRule() work with every form", () => {

@@ -17,7 +17,7 @@ import { ruleFamily, type RuleStep } from "./step.ts";
 /** What tells rules apart that match the same packets at one priority. */
 export type RuleMatch = Pick<
   RuleStep,
-  "priority" | "from" | "to" | "oif" | "family"
+  "priority" | "from" | "to" | "oif" | "mark" | "family"
 >;
 
 /** One namespace at about one moment. */
@@ -137,6 +137,6 @@ export class Snapshot {
 }
 
 function ruleKey(rule: RuleMatch): string {
-  const { priority, from = "all", to = "all", oif = "" } = rule;
-  return `${ruleFamily(rule)} ${priority} ${from} ${to} ${oif}`;
+  const { priority, from = "all", to = "all", oif = "", mark = 0 } = rule;
+  return `${ruleFamily(rule)} ${priority} ${from} ${to} ${mark} ${oif}`;
 }

@@ -182,6 +182,8 @@ export interface RuleStep {
   readonly to?: Cidr;
   /** Packets of sockets that are bound to this link only. */
   readonly oif?: string;
+  /** Packets that bear all bits of this mark only. */
+  readonly mark?: number;
   /** Needed when no prefix tells it; 4 when absent. */
   readonly family?: Family;
   /** The table that is looked up; 254 is main. */
@@ -316,8 +318,15 @@ function ruleCommand(step: RuleStep): string {
   return `${ip} rule add priority ${step.priority}` +
     (step.from === undefined ? "" : ` from ${step.from}`) +
     (step.to === undefined ? "" : ` to ${step.to}`) +
+    (step.mark === undefined ? "" : ` fwmark ${markText(step.mark)}`) +
     (step.oif === undefined ? "" : ` oif ${step.oif}`) +
     tableName(step.table, " lookup ", " lookup main");
+}
+
+/** The mark and its mask. */
+function markText(mark: number): string {
+  const hex = `0x${mark.toString(16)}`;
+  return `${hex}/${hex}`;
 }
 
 /**

@@ -227,14 +227,18 @@ Deno.test("cni: STATUS is 50 until pods can be served, and without a daemon", as
 });
 
 Deno.test({
-  name: "cni: portmap, bandwidth and tuning after ours" +
+  name:
+    "cni: portmap, bandwidth and tuning after ours, and their ports answer" +
     (missing.length === 0 ? "" : ` (skipped: ${missing.join()} not installed)`),
   ignore: missing.length > 0,
   fn: async () => {
     await using stage = await openStage({ nodeCount: 2, zoneCount: 1 });
     const [node, other] = [nodeOf(stage), nodeOf(stage, 1)];
+    const caller = new Caller(stage);
+    // As every node of Kubernetes has it.
+    await runIn(node.netns, ["sysctl", "net.ipv4.ip_forward=1"]);
     const runtime = runtimeOn(node, "1.0.0", [
-      { type: "terway" },
+      { type: "terway", capabilities: { portMappings: true } },
       { type: "portmap", capabilities: { portMappings: true } },
       {
         type: "tuning",
@@ -244,7 +248,7 @@ Deno.test({
     ]);
     const rate = { ingressRate: 100e6, ingressBurst: 10e6 };
     using pod = new Pod(node, "web", {
-      portMappings: [{ hostPort: 8080, containerPort: 8080, protocol: "tcp" }],
+      portMappings: [{ hostPort: 8081, containerPort: 8080, protocol: "tcp" }],
       bandwidth: { ...rate, egressRate: 100e6, egressBurst: 10e6 },
     });
     const result = await runtime.add(pod);
@@ -253,13 +257,25 @@ Deno.test({
     const [{ address }] = result.ips as [{ address: string }];
     const server = { netns: pod.netns, ip: address.split("/")[0] ?? "" };
     assertEquals(await seenBy(server, other.netns), other.primaryIp);
+    assertEquals(
+      await seenBy(server, other.netns, { ip: node.primaryIp, port: 8081 }),
+      other.primaryIp,
+    );
+    await runIn(node.netns, ["ip", "rule", "del", "priority", "1024"]);
+    const isBack = () =>
+      caller.kernel().rules.some(({ priority }) => priority === 1024);
+    await caller.until(isBack);
     const tuned = ["sysctl", "-n", "net.core.somaxconn"];
     assertEquals((await runIn(pod.netns, tuned)).stdout, "500\n");
     const shaped = await runIn(node.netns, ["tc", "qdisc", "show"]);
     assertStringIncludes(shaped.stdout, "tbf");
     await runtime.delete(pod);
     const after = await runIn(node.netns, ["iptables-save", "-t", "nat"]);
-    assert(!after.stdout.includes("8080"), after.stdout);
-    assertEquals(await new Caller(stage).leases(), []);
+    assert(!after.stdout.includes("8081"), after.stdout);
+    assertEquals(await caller.leases(), []);
+    await stage.drain();
+    assert(!isBack());
+    const tables = await runIn(node.netns, ["nft", "list", "tables"]);
+    assert(!tables.stdout.includes("terway"), tables.stdout);
   },
 });

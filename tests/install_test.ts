@@ -203,7 +203,7 @@ test("keeps what a user chained", async () => {
         {
           type: "terway",
           mtu: 1400,
-          capabilities: { bandwidth: true },
+          capabilities: { bandwidth: true, portMappings: true },
           "daemon_socket": node.socket,
         },
         { type: "sbr" },

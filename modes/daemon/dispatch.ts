@@ -54,6 +54,8 @@ export interface DispatchParts {
   readonly attacher: Attacher;
   /** Says whether an ADD could be served now: nothing, or why not. */
   readonly notReady: () => NotReady | undefined;
+  /** Lets the ports of the node that lead to a pod answer. */
+  readonly wayBack: { open(): Promise<void> };
   /** How long an ADD may take before the runtime is told to come again. */
   readonly addDeadlineMs: number;
   /** Told of an error after which nothing can be trusted any more. */
@@ -140,12 +142,13 @@ async function serveVerb(
 }
 
 async function serveAdd(
-  { attacher, addDeadlineMs, log }: DispatchParts,
+  { attacher, wayBack, addDeadlineMs, log }: DispatchParts,
   request: SandboxRequest,
   gone: AbortSignal,
 ): Promise<Served> {
   const deadline = AbortSignal.timeout(addDeadlineMs);
   const startMs = performance.now();
+  if (request.config.hasHostPorts) await wayBack.open();
   const { attachment, plan, heard, undo } = await attacher.add(
     request,
     AbortSignal.any([gone, deadline]),

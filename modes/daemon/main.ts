@@ -33,6 +33,7 @@ import { HostWatch, watchParts } from "./preflight_watch.ts";
 import { Repairer } from "./repair.ts";
 import { serve } from "./serve.ts";
 import { keepUp } from "./upkeep.ts";
+import { WayBack } from "./way_back.ts";
 
 /** The cloud must have told which cards there are within this time. */
 const START_DEADLINE_MS = 120_000;
@@ -86,6 +87,7 @@ async function run(options: DaemonArguments, log: Log): Promise<void> {
     instanceId: node.instance.id,
   });
   await using kernel = await openKernel({ workerUrl: workerUrl() });
+  using wayBack = new WayBack({ kernel, log });
   const { mode, stateDir } = options;
   requireMode(mode, journal.load().leases);
   const hostWatch = new HostWatch(
@@ -100,6 +102,7 @@ async function run(options: DaemonArguments, log: Log): Promise<void> {
     journal,
     kernel,
     hostWatch,
+    wayBack,
     mode,
     log,
   };
@@ -126,7 +129,7 @@ async function openPodCidr(
 }
 
 async function drain(
-  { options: { podCidr }, journal, kernel, hostWatch, keeper }:
+  { options: { podCidr }, journal, kernel, hostWatch, wayBack, keeper }:
     & Parts
     & Pick<Pool, "keeper">,
   signal: AbortSignal,
@@ -135,6 +138,7 @@ async function drain(
   // Pods of the pod CIDR live on; the host stays as they need it.
   if (journal.load().leases.some(isOfPodCidr)) return;
   if (podCidr !== undefined) await kernel.remove(vpcNodePlan(podCidr));
+  await wayBack.close();
   await hostWatch.undo();
 }
 
@@ -148,6 +152,7 @@ interface Parts {
   readonly journal: Journal;
   readonly kernel: Kernel;
   readonly hostWatch: HostWatch;
+  readonly wayBack: WayBack;
   readonly mode: DaemonMode;
   readonly log: Log;
 }
@@ -160,7 +165,7 @@ interface Pool {
 }
 
 async function serveUntilTold(parts: Parts & Pool): Promise<void> {
-  const { options, config, node, kernel, keeper, log } = parts;
+  const { options, config, node, kernel, keeper, wayBack, log } = parts;
   const { mtu } = config;
   const nodeIp = node.instance.primaryIp;
   const attacher = new Attacher({ ...parts, nodeIp, mtu });
@@ -180,6 +185,7 @@ async function serveUntilTold(parts: Parts & Pool): Promise<void> {
   const { addDeadlineMs } = options;
   const dispatching = {
     attacher,
+    wayBack,
     notReady,
     addDeadlineMs,
     broken: (error: Error) => stop.reject(error),

@@ -63,6 +63,8 @@ export interface NetworkConfig {
   readonly mtu?: number;
   /** How fast the pod may be; only of an ADD, which alone sets it. */
   readonly bandwidth?: Bandwidth;
+  /** Whether a later plugin opens ports of the node for this pod. */
+  readonly hasHostPorts?: boolean;
   /** Whether a pod of this network gets an ENI to itself, in mode `VPC`. */
   readonly eni?: "shared" | "exclusive";
   /** What earlier plugins of the list answered; the whole list for CHECK. */
@@ -224,10 +226,19 @@ function decodeNetwork(stdin: Uint8Array, verb: CniVerb): NetworkConfig {
     name: name ?? "",
     ...(mtu === undefined ? {} : { mtu }),
     ...(bandwidth === undefined ? {} : { bandwidth }),
+    ...(hasHostPorts(json["runtimeConfig"]) ? { hasHostPorts: true } : {}),
     ...(eni === undefined ? {} : { eni }),
     ...(prevResult ? { prevResult } : {}),
     ...(valid === undefined ? {} : { validAttachments: valid }),
   };
+}
+
+/** Source: CNI conventions, "port mappings" (read 2026-11-21). */
+function hasHostPorts(runtimeConfig: unknown): boolean {
+  const { portMappings } = { ...runtimeConfig as object } as {
+    portMappings?: unknown;
+  };
+  return Array.isArray(portMappings) && portMappings.length > 0;
 }
 
 /**

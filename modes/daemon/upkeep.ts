@@ -13,6 +13,7 @@ import type { HostWatch } from "./preflight_watch.ts";
 import type { Repairer } from "./repair.ts";
 import { sweepLinks } from "./sweep.ts";
 import { settleTombstones } from "./tombstones.ts";
+import type { WayBack } from "./way_back.ts";
 
 /**
  * How often what was written down is looked for, and flows are forgotten: a
@@ -40,6 +41,8 @@ export interface UpkeepParts {
   readonly repairer: Repairer;
   /** Looks after the host's settings. */
   readonly hostWatch: HostWatch;
+  /** Lets ports of the node answer. */
+  readonly wayBack: WayBack;
   /** Where failures are told. */
   readonly log: Log;
 }
@@ -80,6 +83,7 @@ export function keepUp(parts: UpkeepParts): AsyncDisposable {
       guarded("a look at the whole node", async () => {
         await sweep();
         await parts.repairer.sweep();
+        await parts.wayBack.sweep();
         missing = await freeDead(parts, missing);
       }),
     ),

@@ -175,6 +175,9 @@ function sorted(_: string, value: unknown): unknown {
 /** `hostPort` of pods; the runtime gives it the ports by this capability. */
 const PORTMAP: Tree = { type: "portmap", capabilities: { portMappings: true } };
 
+/** Ports are portmap's to open; we lead their answers back. */
+const ASKED: Tree = { bandwidth: true, portMappings: true };
+
 function ourPlugin(
   { socket, tombstoneDir }: ConflistWish,
   earlier: Tree,
@@ -182,8 +185,8 @@ function ourPlugin(
 ): Tree {
   const { capabilities, daemon_socket: _, tombstone_dir: __, ...kept } =
     earlier;
-  const wanted = { bandwidth: true, ...(isTree(capabilities) && capabilities) };
-  const { bandwidth: ___, ...unshaped } = wanted;
+  const wanted = { ...ASKED, ...(isTree(capabilities) && capabilities) };
+  const { bandwidth: ___, ...unshaped }: Tree = wanted;
   return {
     ...kept,
     type: PLUGIN,

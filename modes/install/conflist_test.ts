@@ -17,7 +17,10 @@ const WISH: ConflistWish = {
   hasPortmap: true,
 };
 
-const OURS = { type: "terway", capabilities: { bandwidth: true } };
+const OURS = {
+  type: "terway",
+  capabilities: { bandwidth: true, portMappings: true },
+};
 
 const PORTMAP = { type: "portmap", capabilities: { portMappings: true } };
 
@@ -59,14 +62,15 @@ Deno.test("makeConflist() keeps what a user chained, in its order", () => {
     own,
     { type: "x" },
   ]);
-  const quiet = { type: "terway", capabilities: { bandwidth: false } };
+  const capabilities = { bandwidth: false, portMappings: false, x: true };
+  const quiet = { type: "terway", capabilities };
   assertEquals(merged([quiet])["plugins"], [quiet]);
 });
 
 Deno.test("makeConflist() leaves shaping to a bandwidth plugin in the chain", () => {
   const shaper = { type: "bandwidth", capabilities: { bandwidth: true } };
   assertEquals(merged([OURS, shaper])["plugins"], [
-    { type: "terway", capabilities: {} },
+    { type: "terway", capabilities: { portMappings: true } },
     shaper,
   ]);
 });
