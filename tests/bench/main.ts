@@ -8,12 +8,22 @@
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { concurrent } from "./concurrent.ts";
+import { growth } from "./growth.ts";
+import { kernelWork } from "./kernel.ts";
 import { memory } from "./memory.ts";
+import { packets } from "./packets.ts";
 import type { Part } from "./part.ts";
 import { verbs } from "./verbs.ts";
 
 /** In the order in which they run. */
-const PARTS: readonly Part[] = [verbs, concurrent, memory];
+const PARTS: readonly Part[] = [
+  verbs,
+  concurrent,
+  kernelWork,
+  growth,
+  packets,
+  memory,
+];
 
 async function main(): Promise<number> {
   const flags = parseArgs(Deno.args, {

@@ -111,7 +111,7 @@ function* lines(verb: string, byName: ByName): Generator<string> {
     const against = own.ratioToPtp === undefined || name === "ptp"
       ? ""
       : `, ${own.ratioToPtp} x ptp`;
-    yield `${verb.padEnd(6)} ${name.padEnd(9)} p50 ${own.p50Ms} ms, p95 ` +
-      `${own.p95Ms} ms, n ${own.count}${against}`;
+    yield `${verb.padEnd(6)} ${name.padEnd(9)} p50 ${own.p50Ms} ms (p5 ` +
+      `${own.p5Ms}, p95 ${own.p95Ms}), n ${own.count}${against}`;
   }
 }
