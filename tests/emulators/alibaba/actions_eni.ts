@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { ips6Of } from "./actions_ipv6.ts";
 import type { EmulatedCloud } from "./cloud.ts";
 import { demandGroups, eniOf } from "./eni_rules.ts";
 import { SECONDARY_IPS_UNATTACHED } from "./limits.ts";
@@ -49,6 +50,7 @@ export function createNetworkInterface(
     throw invalid("InstanceType", type);
   }
   const primaryIp = params.text("PrimaryIpAddress");
+  const ips6 = ips6Of(params);
   const eni = cloud.createEni({
     vSwitchId,
     securityGroupIds: group === undefined ? groups : [group],
@@ -60,6 +62,7 @@ export function createNetworkInterface(
     resourceGroupId: params.text("ResourceGroupId") ?? "",
     deleteOnRelease: params.text("DeleteOnRelease") === "true",
     ...(primaryIp === undefined ? {} : { primaryIp }),
+    ...(ips6 === undefined ? {} : { ips6 }),
   });
   return describe(cloud, eni);
 }
@@ -233,12 +236,14 @@ function meets(
   ];
   const group = params.text("SecurityGroupId");
   const ips = params.list("PrivateIpAddress");
+  const ips6 = params.list("Ipv6Address");
   return (ids.length === 0 || ids.includes(eni.id)) &&
     wanted.every(([name, value]) =>
       params.text(name) === undefined || params.text(name) === value
     ) &&
     (group === undefined || eni.securityGroupIds.includes(group)) &&
     (ips.length === 0 || ips.some((ip) => eni.ips.includes(ip))) &&
+    (ips6.length === 0 || ips6.some((ip) => eni.ips6.includes(ip))) &&
     Object.entries(params.tags()).every(([key, value]) =>
       Object.hasOwn(eni.tags, key) && (value === "" || eni.tags[key] === value)
     );
@@ -265,7 +270,9 @@ function describe(cloud: EmulatedCloud, eni: EniRecord): Body {
         Primary: ip === eni.primaryIp,
       })),
     },
-    Ipv6Sets: { Ipv6Set: [] },
+    Ipv6Sets: {
+      Ipv6Set: eni.ips6.map((ip) => ({ Ipv6Address: ip })),
+    },
     Ipv4PrefixSets: { Ipv4PrefixSet: [] },
     Ipv6PrefixSets: { Ipv6PrefixSet: [] },
     SecurityGroupIds: { SecurityGroupId: [...eni.securityGroupIds] },

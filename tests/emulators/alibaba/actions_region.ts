@@ -52,6 +52,9 @@ export function describeInstances(cloud: EmulatedCloud, params: Params): Body {
                 Primary: ip === eni.primaryIp,
               })),
             },
+            Ipv6Sets: {
+              Ipv6Set: eni.ips6.map((ip) => ({ Ipv6Address: ip })),
+            },
           })),
         },
       })),
@@ -147,7 +150,7 @@ export function describeVSwitches(cloud: EmulatedCloud, params: Params): Body {
         VpcId: vSwitch.vpcId,
         ZoneId: vSwitch.zone,
         CidrBlock: vSwitch.cidr,
-        Ipv6CidrBlock: "",
+        Ipv6CidrBlock: vSwitch.book6?.cidr ?? "",
         Status: "Available",
         AvailableIpAddressCount: vSwitch.book.availableCount,
         IsDefault: false,

@@ -21,6 +21,7 @@ import type { Ip } from "../../../netns/ip.ts";
 import { type Clock, systemClock } from "../../../pool/clock.ts";
 import { SESSION_MS } from "./access_keys.ts";
 import * as enis from "./enis.ts";
+import * as ipv6 from "./eni_ipv6.ts";
 import { instanceOf, vSwitchOf } from "./eni_rules.ts";
 import type { Fabric, FabricEni } from "./fabric.ts";
 import { type FaultHook, FaultQueue } from "./faults.ts";
@@ -237,6 +238,49 @@ export class EmulatedCloud extends CloudRecords {
   }
 
   /**
+   * Adds IPv6 addresses to a card, and to its body if it is attached.
+   *
+   * @param eniId Which.
+   * @param wanted How many, or which.
+   * @returns The new addresses.
+   */
+  async assign6(eniId: string, wanted: number | readonly string[]): Promise<
+    readonly Ip[]
+  > {
+    const { eni, ips } = ipv6.assignIps6(this.model, eniId, wanted);
+    if (eni.state === "InUse") {
+      try {
+        await this.fabric?.assign(this.body(eni), ips);
+      } catch (error) {
+        ipv6.finishUnassign6(this.model, eni, ips);
+        throw error;
+      }
+    }
+    this.note(eni.instanceId);
+    return ips;
+  }
+
+  /**
+   * Takes IPv6 addresses from a card, and from its body if it is attached.
+   *
+   * @param eniId Which.
+   * @param texts The addresses.
+   */
+  async unassign6(eniId: string, texts: readonly string[]): Promise<void> {
+    const { eni, ips } = ipv6.beginUnassign6(this.model, eniId, texts);
+    if (eni.state === "InUse") {
+      try {
+        await this.fabric?.unassign(this.body(eni), ips);
+      } catch (error) {
+        eni.ips6.push(...ips);
+        throw error;
+      }
+    }
+    ipv6.finishUnassign6(this.model, eni, ips);
+    this.note(eni.instanceId);
+  }
+
+  /**
    * Begins to add a route; it goes on by itself.
    *
    * @param order What is wanted.
@@ -287,8 +331,13 @@ export class EmulatedCloud extends CloudRecords {
    * @returns Its body.
    */
   body(eni: EniRecord): FabricEni {
-    const { cidr } = vSwitchOf(this.model, eni.vSwitchId);
-    return { ...eni, ips: [...eni.ips], cidr };
+    const { cidr, book6 } = vSwitchOf(this.model, eni.vSwitchId);
+    return {
+      ...eni,
+      ips: [...eni.ips, ...eni.ips6],
+      cidr,
+      ...(book6 === undefined ? {} : { cidr6: book6.cidr }),
+    };
   }
 
   #later(ms: number, work: () => Promise<void>): void {

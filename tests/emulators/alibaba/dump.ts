@@ -34,8 +34,10 @@ export interface EniDump {
   readonly vSwitchId: string;
   /** The address that lives and dies with it. */
   readonly primaryIp: Ip;
-  /** All addresses, sorted. */
+  /** All IPv4 addresses, sorted. */
   readonly ips: readonly Ip[];
+  /** All IPv6 addresses, sorted; absent when there are none. */
+  readonly ips6?: readonly Ip[];
   /** Its groups, sorted. */
   readonly securityGroupIds: readonly string[];
   /** Its tags, sorted by key. */
@@ -66,6 +68,8 @@ export interface VSwitchDump {
   readonly zone: string;
   /** Its prefix. */
   readonly cidr: string;
+  /** Its IPv6 prefix; absent without IPv6. */
+  readonly cidr6?: string;
   /** How many addresses are left. */
   readonly availableIpCount: number;
 }
@@ -102,6 +106,7 @@ export function dump(model: Model): CloudDump {
       vSwitchId: eni.vSwitchId,
       primaryIp: eni.primaryIp,
       ips: eni.ips.toSorted(compareIp),
+      ...(eni.ips6.length === 0 ? {} : { ips6: eni.ips6.toSorted(compareIp) }),
       securityGroupIds: eni.securityGroupIds.toSorted(),
       tags: Object.fromEntries(Object.entries(eni.tags).sort()),
     })),
@@ -118,6 +123,7 @@ export function dump(model: Model): CloudDump {
       id: vSwitch.id,
       zone: vSwitch.zone,
       cidr: vSwitch.cidr,
+      ...(vSwitch.book6 === undefined ? {} : { cidr6: vSwitch.book6.cidr }),
       availableIpCount: vSwitch.book.availableCount,
     })),
     ...(model.routes.size === 0 ? {} : { routes: dumpRoutes(model) }),

@@ -12,6 +12,7 @@
  */
 import type { Ip } from "../../../netns/ip.ts";
 import type { AddressBook } from "./addresses.ts";
+import { book6Of, demandIpv6Count, takeIps6 } from "./eni_ipv6.ts";
 import {
   demandAttachable,
   demandGroups,
@@ -40,6 +41,8 @@ export interface EniOrder {
   readonly primaryIp?: Ip;
   /** Secondary addresses: how many, or which. */
   readonly secondary: number | readonly Ip[];
+  /** IPv6 addresses: how many, or which. @default {none} */
+  readonly ips6?: number | readonly string[];
   /** Its tags. */
   readonly tags: Readonly<Record<string, string>>;
   /** Its name. */
@@ -90,6 +93,7 @@ export function createEni(
     vpcId: vSwitch.vpcId,
     ipCount: secondaryCount + 1,
   });
+  const book6 = order.ips6 === undefined ? undefined : book6Of(vSwitch);
   const id = birth.identity.id("eni");
   const ips = takeIps(vSwitch.book, id, order);
   const [primaryIp] = ips;
@@ -106,6 +110,7 @@ export function createEni(
     order: ++model.lastOrder,
     state: "Available",
     ips,
+    ips6: [],
     securityGroupIds: [...order.securityGroupIds],
     tags: { ...order.tags },
     name: order.name,
@@ -113,6 +118,12 @@ export function createEni(
     resourceGroupId: order.resourceGroupId ?? "",
     deleteOnRelease: order.deleteOnRelease,
   };
+  try {
+    eni.ips6 = book6 === undefined ? [] : takeIps6(book6, id, order.ips6 ?? 0);
+  } catch (error) {
+    vSwitch.book.release(ips); // all or nothing
+    throw error;
+  }
   model.enis.set(id, eni);
   return eni;
 }
@@ -132,6 +143,7 @@ export function beginAttach(
   const instance = instanceOf(model, ids.instanceId);
   const eni = eniOf(model, ids.eniId);
   demandAttachable(model, eni, instance);
+  demandIpv6Count(model, instance, eni.ips6.length);
   eni.state = "Attaching";
   eni.instanceId = instance.id;
   return eni;
@@ -231,7 +243,9 @@ export function beginDelete(model: Model, eniId: string): EniRecord {
  */
 export function finishDelete(model: Model, eni: EniRecord): void {
   if (!model.enis.delete(eni.id)) return;
-  vSwitchOf(model, eni.vSwitchId).book.release(eni.ips);
+  const { book, book6 } = vSwitchOf(model, eni.vSwitchId);
+  book.release(eni.ips);
+  book6?.release(eni.ips6);
 }
 
 /**

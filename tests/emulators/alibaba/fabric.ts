@@ -23,12 +23,14 @@ export interface FabricEni {
   readonly mac: string;
   /** The address that lives and dies with it. */
   readonly primaryIp: Ip;
-  /** All of its addresses, the primary one first. */
+  /** All of its addresses, the primary one first, those of IPv6 last. */
   readonly ips: readonly Ip[];
   /** Its vSwitch. */
   readonly vSwitchId: string;
   /** Its vSwitch's prefix; the gateway is the third-last address of it. */
   readonly cidr: Cidr;
+  /** Its vSwitch's IPv6 prefix; absent without IPv6. */
+  readonly cidr6?: Cidr;
   /** Its security groups. */
   readonly securityGroupIds: readonly string[];
 }
@@ -47,9 +49,9 @@ export interface Fabric {
   attach(eni: FabricEni, instance: FabricInstance): Promise<void>;
   /** A card leaves an instance. */
   detach(eni: FabricEni, instance: FabricInstance): Promise<void>;
-  /** An attached card has got these addresses. */
+  /** An attached card has got these addresses, of one family. */
   assign(eni: FabricEni, ips: readonly Ip[]): Promise<void>;
-  /** An attached card has lost these addresses. */
+  /** An attached card has lost these addresses, of one family. */
   unassign(eni: FabricEni, ips: readonly Ip[]): Promise<void>;
   /** A route entry leads a prefix to an instance, by its primary card. */
   route?(cidr: Cidr, primaryEniId: string): Promise<void>;

@@ -19,8 +19,10 @@ export interface SeenEni {
   readonly mac: string;
   /** The address that lives and dies with it. */
   readonly primaryIp: Ip;
-  /** All of its addresses, the primary one first. */
+  /** All of its IPv4 addresses, the primary one first. */
   readonly ips: readonly Ip[];
+  /** All of its IPv6 addresses. */
+  readonly ips6: readonly Ip[];
   /** Its vSwitch. */
   readonly vSwitchId: string;
 }
@@ -99,6 +101,7 @@ export function seenEnis(model: Model, instanceId: string): SeenEni[] {
       mac: eni.mac,
       primaryIp: eni.primaryIp,
       ips: [...eni.ips],
+      ips6: [...eni.ips6],
       vSwitchId: eni.vSwitchId,
     }));
 }

@@ -68,6 +68,19 @@ export const ADDRESSES_PER_GROUP = 2000;
  */
 export const SECONDARY_IPS_UNATTACHED = 49;
 
+/**
+ * IPv6 addresses of a card that isn't attached. Source: API page
+ * "AssignIpv6Addresses", read 2026-11-21.
+ */
+export const IPV6_UNATTACHED = 10;
+
+/**
+ * IPv6 addresses that one call may ask for or name. Source: `Ipv6AddressCount`
+ * and `Ipv6Address.N` of CreateNetworkInterface, AssignIpv6Addresses and
+ * UnassignIpv6Addresses, read 2026-11-21.
+ */
+export const IPV6_A_CALL = 10;
+
 /** Tags a card may bear. Source: CreateNetworkInterface, `Tag.N`. */
 export const TAGS_PER_ENI = 20;
 

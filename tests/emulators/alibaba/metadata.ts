@@ -148,8 +148,9 @@ function read(path: string, view: View): Entry {
 
 function readEni(entry: string, view: View & { eni: SeenEni }): Entry {
   const { cloud, instance, eni } = view;
-  const cidr = cloud.model.vSwitches.get(eni.vSwitchId)?.cidr;
-  if (cidr === undefined) return undefined;
+  const vSwitch = cloud.model.vSwitches.get(eni.vSwitchId);
+  if (vSwitch === undefined) return undefined;
+  const { cidr, book6 } = vSwitch;
   const entries: Readonly<Record<string, string>> = {
     "network-interface-id": eni.id,
     "primary-ip-address": eni.primaryIp,
@@ -160,6 +161,12 @@ function readEni(entry: string, view: View & { eni: SeenEni }): Entry {
     "vpc-cidr-block": cloud.model.vpcs.get(instance.vpcId)?.cidr ?? "",
     "vswitch-id": eni.vSwitchId,
     "vswitch-cidr-block": cidr,
+    ...(book6 === undefined ? {} : {
+      "ipv6-gateway": gatewayOf(book6.cidr),
+      "vswitch-ipv6-cidr-block": book6.cidr,
+    }),
+    // Not JSON: no quotes around the addresses.
+    ...(eni.ips6.length === 0 ? {} : { "ipv6s": `[${eni.ips6.join(",")}]` }),
   };
   if (entry === "") return Object.keys(entries).join("\n");
   return Object.hasOwn(entries, entry) ? entries[entry] : undefined;

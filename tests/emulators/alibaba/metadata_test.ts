@@ -21,11 +21,13 @@ interface Served extends Stand {
 
 async function served(
   work: (served: Served) => Promise<void>,
-  behaviour: MetadataBehaviour & { metadataLagMs?: number } = {},
+  behaviour: MetadataBehaviour & { metadataLagMs?: number; ipv6?: boolean } =
+    {},
 ): Promise<void> {
   const clock = new VirtualClock();
   const metadataLagMs = behaviour.metadataLagMs ?? 0;
-  const stand = buildStand({ clock, metadataLagMs });
+  const ipv6 = behaviour.ipv6 ?? false;
+  const stand = buildStand({ clock, metadataLagMs, ipv6 });
   const { instanceId } = stand;
   const front = serveMetadata(stand.cloud, { instanceId }, {}, behaviour);
   const url = `http://${front.endpoint}`;
@@ -76,6 +78,19 @@ Deno.test("metadata tells of the instance and of its primary card", () =>
     assertEquals(await get("no/such/entry"), 404);
     assertEquals(await get("ram/security-credentials/"), 404);
   }));
+
+Deno.test("metadata tells the IPv6 addresses of a card, if it has any", () =>
+  served(async ({ cloud, get }) => {
+    const card = `network/interfaces/macs/${await get("mac")}`;
+    assertEquals(await get(`${card}/ipv6s`), 404);
+    await cloud.assign6(cloud.dump().enis[0]?.id ?? "", 2);
+    assertEquals(await get(`${card}/ipv6s`), "[fd00:1::1,fd00:1::2]");
+    assertEquals(await get(`${card}/vswitch-ipv6-cidr-block`), "fd00:1::/64");
+    assertEquals(
+      await get(`${card}/ipv6-gateway`),
+      "fd00:1::ffff:ffff:ffff:fffd",
+    );
+  }, { ipv6: true }));
 
 Deno.test("a token is needed where it is demanded, and ends", () =>
   served(async ({ get, url, clock }) => {

@@ -5,6 +5,7 @@
  */
 import type { Cidr, Ip } from "../../../netns/ip.ts";
 import type { AddressBook } from "./addresses.ts";
+import type { Ipv6Book } from "./ipv6_book.ts";
 import { INSTANCE_TYPES, type TypeLimits } from "./limits.ts";
 
 /** A card's state. Source: DescribeNetworkInterfaces, `Status`. */
@@ -39,8 +40,10 @@ export interface EniRecord {
   state: EniState;
   /** Where it is attached, or being attached or detached. */
   instanceId?: string;
-  /** All addresses, the primary one first. */
+  /** All IPv4 addresses, the primary one first. */
   ips: Ip[];
+  /** All IPv6 addresses; none of them is primary. */
+  ips6: Ip[];
   /** Its groups. */
   securityGroupIds: string[];
   /** Its tags. */
@@ -121,6 +124,8 @@ export interface VSwitchRecord {
   readonly cidr: Cidr;
   /** Who has which of its addresses. */
   readonly book: AddressBook;
+  /** Who has which of its IPv6 addresses; absent when IPv6 isn't turned on. */
+  readonly book6?: Ipv6Book;
   /** When it was made, in milliseconds since 1970. */
   readonly createdAtMs: number;
 }

@@ -6,6 +6,7 @@
  */
 import { type AccessKey, demandAllowed, forbidden } from "./access_keys.ts";
 import * as eni from "./actions_eni.ts";
+import * as ipv6 from "./actions_ipv6.ts";
 import * as region from "./actions_region.ts";
 import * as route from "./actions_route.ts";
 import { assumeRoleWithOidc } from "./actions_sts.ts";
@@ -55,6 +56,7 @@ const PRODUCTS: Readonly<Record<string, Product>> = {
   "2014-05-26": {
     ram: "ecs",
     actions: {
+      AssignIpv6Addresses: ipv6.assignIpv6Addresses,
       AssignPrivateIpAddresses: eni.assignPrivateIpAddresses,
       AttachNetworkInterface: eni.attachNetworkInterface,
       CreateNetworkInterface: eni.createNetworkInterface,
@@ -65,6 +67,7 @@ const PRODUCTS: Readonly<Record<string, Product>> = {
       DescribeNetworkInterfaces: eni.describeNetworkInterfaces,
       DetachNetworkInterface: eni.detachNetworkInterface,
       ModifyNetworkInterfaceAttribute: eni.modifyNetworkInterfaceAttribute,
+      UnassignIpv6Addresses: ipv6.unassignIpv6Addresses,
       UnassignPrivateIpAddresses: eni.unassignPrivateIpAddresses,
     },
   },

@@ -15,6 +15,7 @@ import * as enis from "./enis.ts";
 import { instanceOf, vSwitchOf } from "./eni_rules.ts";
 import { MetadataHistory, seenEnis } from "./history.ts";
 import { Identity } from "./identity.ts";
+import { Ipv6Book } from "./ipv6_book.ts";
 import { ADDRESSES_PER_GROUP, type TypeLimits } from "./limits.ts";
 import {
   emptyModel,
@@ -93,12 +94,17 @@ export class CloudRecords {
   /**
    * Adds a vSwitch.
    *
-   * @param wish Where, and its prefix: /16 to /29.
+   * @param wish Where, its prefix, /16 to /29, and its IPv6 prefix, a /64, if
+   * it shall have IPv6.
    * @returns The vSwitch.
    */
-  addVSwitch(wish: { vpcId: string; zone: string; cidr: Cidr }): VSwitchRecord {
+  addVSwitch(
+    wish: { vpcId: string; zone: string; cidr: Cidr; cidr6?: Cidr },
+  ): VSwitchRecord {
+    const { cidr6, ...rest } = wish;
     const vSwitch: VSwitchRecord = {
-      ...wish,
+      ...rest,
+      ...(cidr6 === undefined ? {} : { book6: new Ipv6Book(cidr6) }),
       id: this.identity.id("vsw"),
       book: new AddressBook(wish.cidr),
       createdAtMs: this.clock.nowMs(),

@@ -3,9 +3,10 @@
  *
  * Codes and statuses come from the error tables of the API pages
  * CreateNetworkInterface, AttachNetworkInterface, DetachNetworkInterface,
- * DeleteNetworkInterface, AssignPrivateIpAddresses and
- * UnassignPrivateIpAddresses of ECS 2014-05-26, and from the pages "Public
- * error codes" and "Troubleshoot API error codes"; those of routes from the VPC
+ * DeleteNetworkInterface, AssignPrivateIpAddresses,
+ * UnassignPrivateIpAddresses, AssignIpv6Addresses and UnassignIpv6Addresses of
+ * ECS 2014-05-26, and from the pages "Public error codes" and "Troubleshoot
+ * API error codes"; those of routes from the VPC
  * page CreateRouteEntry, those of OIDC from the STS page "Error codes", all
  * read 2026-11-21. The pages give `%s` as the message of most codes: those sentences are ours.
  *
@@ -33,6 +34,7 @@ export const STATUSES = {
   "InvalidEcsId.NotFound": 404,
   "InvalidEniId.NotFound": 404,
   "InvalidInstanceId.NotFound": 404,
+  "InvalidIp.Address": 403,
   "InvalidIp.IpAssigned": 403,
   "InvalidIp.IpRepeated": 403,
   "InvalidIp.IpUnassigned": 403,
@@ -44,6 +46,7 @@ export const STATUSES = {
   "InvalidOperation.InvalidEniType": 403,
   "InvalidOperation.Ipv4CountExceeded": 403,
   "InvalidOperation.Ipv6CountExceeded": 403,
+  "InvalidOperation.Ipv6NotSupport": 403,
   "InvalidOperation.VpcMismatch": 403,
   "InvalidParameter": 400,
   "InvalidRouteEntry.NotFound": 404,
@@ -53,11 +56,13 @@ export const STATUSES = {
   "InvalidSecurityToken.Malformed": 400,
   "InvalidTimeStamp.Expired": 400,
   "InvalidTimeStamp.Format": 400,
+  "InvalidVSwitch.Ipv6NotTurnOn": 403,
   "InvalidVSwitchId.IpInvalid": 403,
   "InvalidVSwitchId.IpNotEnough": 403,
   "InvalidVSwitchId.NotFound": 404,
   "InvalidVersion": 400,
   "MaxEniCountExceeded": 403,
+  "MaxEniIpv6IpsCountExceeded": 403,
   "MissingParameter": 400,
   "MissingSecurityToken": 400,
   "Operation.Conflict": 403,

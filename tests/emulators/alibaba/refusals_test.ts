@@ -3,7 +3,7 @@ import { type Answer, ask, make } from "./caller.ts";
 import { type Code, STATUSES } from "./refusal.ts";
 import { buildStand, type Stand } from "./stand.ts";
 
-/** Codes of faults, signatures, routes and OIDC, which have their own tests. */
+/** Codes of faults, signatures, routes, IPv6, OIDC: they have their own tests. */
 const ELSEWHERE: ReadonlySet<Code> = new Set<Code>([
   "AuthenticationFail.NoPermission",
   "AuthenticationFail.OIDCToken.Expired",
@@ -18,16 +18,20 @@ const ELSEWHERE: ReadonlySet<Code> = new Set<Code>([
   "InvalidCIDRBlock.Duplicate",
   "InvalidCidrBlock",
   "InvalidCidrBlock.Malformed",
+  "InvalidIp.Address",
   "InvalidNextHop.NotFound",
   "InvalidOperation.EniCountExceeded",
   "InvalidOperation.Ipv6CountExceeded",
+  "InvalidOperation.Ipv6NotSupport",
   "InvalidRouteEntry.NotFound",
   "InvalidRouteTableId.NotFound",
   "InvalidSecurityToken.Expired",
   "InvalidSecurityToken.Malformed",
   "InvalidTimeStamp.Expired",
   "InvalidTimeStamp.Format",
+  "InvalidVSwitch.Ipv6NotTurnOn",
   "InvalidVersion",
+  "MaxEniIpv6IpsCountExceeded",
   "MissingSecurityToken",
   "Operation.Conflict",
   "QuotaExceeded",

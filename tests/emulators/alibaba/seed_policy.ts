@@ -20,3 +20,14 @@ export const SEED_POLICY: readonly string[] = [
   "ecs:ModifyNetworkInterfaceAttribute",
   "vpc:DescribeVSwitches",
 ];
+
+/**
+ * What IPv6 needs besides: the seed's policy names neither. A card that is made
+ * with IPv6 addresses needs only `ecs:CreateNetworkInterface`. Source: "RAM
+ * authorization" of the API pages AssignIpv6Addresses, UnassignIpv6Addresses
+ * and CreateNetworkInterface, read 2026-11-21.
+ */
+export const IPV6_POLICY: readonly string[] = [
+  "ecs:AssignIpv6Addresses",
+  "ecs:UnassignIpv6Addresses",
+];

@@ -3,7 +3,14 @@
  *
  * @module
  */
+import type { Cidr } from "../../../netns/ip.ts";
 import { type CloudOptions, EmulatedCloud } from "./cloud.ts";
+
+/** How a region shall be. */
+export interface StandOptions extends CloudOptions {
+  /** Whether the vSwitches of zone a have IPv6. @default {false} */
+  readonly ipv6?: boolean;
+}
 
 /** A region with one VPC, three vSwitches in two zones, a group and a node. */
 export interface Stand {
@@ -11,17 +18,17 @@ export interface Stand {
   readonly cloud: EmulatedCloud;
   /** Its VPC. */
   readonly vpcId: string;
-  /** 10.0.1.0/24 in zone a, where the node is. */
+  /** 10.0.1.0/24 in zone a, where the node is; fd00:1::/64 with IPv6. */
   readonly vSwitchId: string;
-  /** 10.0.2.0/29 in zone a: 4 addresses. */
+  /** 10.0.2.0/29 in zone a: 4 addresses; fd00:2::/64 with IPv6. */
   readonly smallVSwitchId: string;
-  /** 10.0.3.0/24 in zone b. */
+  /** 10.0.3.0/24 in zone b; never IPv6. */
   readonly farVSwitchId: string;
   /** The group. */
   readonly securityGroupId: string;
   /** Another group of the VPC; nothing is in it. */
   readonly otherSecurityGroupId: string;
-  /** An ecs.g7.large: 3 cards of 6 addresses. */
+  /** An ecs.g7.large: 3 cards of 6 addresses a family. */
   readonly instanceId: string;
   /** Its type. */
   readonly instanceType: string;
@@ -33,12 +40,23 @@ export interface Stand {
  * @param options How the region shall be.
  * @returns The region and what is in it.
  */
-export function buildStand(options: CloudOptions = {}): Stand {
+export function buildStand(options: StandOptions = {}): Stand {
   const cloud = new EmulatedCloud(options);
+  const six = (cidr6: Cidr) => options.ipv6 === true ? { cidr6 } : {};
   const { id: vpcId } = cloud.addVpc("10.0.0.0/16");
   const zone = "cn-hangzhou-a";
-  const near = cloud.addVSwitch({ vpcId, zone, cidr: "10.0.1.0/24" });
-  const small = cloud.addVSwitch({ vpcId, zone, cidr: "10.0.2.0/29" });
+  const near = cloud.addVSwitch({
+    vpcId,
+    zone,
+    cidr: "10.0.1.0/24",
+    ...six("fd00:1::/64"),
+  });
+  const small = cloud.addVSwitch({
+    vpcId,
+    zone,
+    cidr: "10.0.2.0/29",
+    ...six("fd00:2::/64"),
+  });
   const far = cloud.addVSwitch({
     vpcId,
     zone: "cn-hangzhou-b",

@@ -14,6 +14,7 @@ import { Refusal } from "./refusal.ts";
 
 /** Calls a minute by action; what isn't named may be called 500 times. */
 export const CALLS_PER_MINUTE: Readonly<Record<string, number>> = {
+  AssignIpv6Addresses: 400,
   AssignPrivateIpAddresses: 400,
   AttachNetworkInterface: 500,
   CreateNetworkInterface: 500,
@@ -22,6 +23,7 @@ export const CALLS_PER_MINUTE: Readonly<Record<string, number>> = {
   DescribeNetworkInterfaces: 800,
   DescribeVSwitches: 300,
   DetachNetworkInterface: 400,
+  UnassignIpv6Addresses: 400,
   UnassignPrivateIpAddresses: 400,
 };
 
