@@ -116,7 +116,7 @@ function moved(
     case "assign":
       return assigned(state, eni, answer.ips, nowMs);
     case "unassign":
-      return unassigned(state, eni, call);
+      return unassigned(state, eni, call, nowMs);
     case "secure": {
       invariant(call.kind === "secure", `${call.kind} sets no groups`);
       const { securityGroupIds } = call;
@@ -146,6 +146,7 @@ function unassigned(
   state: PoolState,
   eni: PooledEni,
   call: OpenCall,
+  nowMs: number,
 ): PoolState {
   invariant(call.kind === "unassign", `${call.kind} gives nothing back`);
   const slots = new Map(eni.slots);
@@ -155,12 +156,12 @@ function unassigned(
     isRepeated ||= slot?.kind === "unassigning" && slot.unsure;
     slots.delete(ip);
   }
-  const changed = withEni(state, {
-    ...eni,
-    slots,
-    assignFromMs: isRepeated ? eni.assignFromMs : 0,
-    failureCount: 0,
-    problem: undefined,
-  });
+  const settled = { ...eni, failureCount: 0, problem: undefined };
+  if (isRepeated && nowMs < eni.assignFromMs) {
+    // An earlier request may still be on its way, and would take what came back
+    // since: it is remembered, on disk too, until it can't be any more.
+    return withEni(state, { ...settled, notBeforeMs: eni.assignFromMs });
+  }
+  const changed = withEni(state, { ...settled, slots, assignFromMs: 0 });
   return { ...changed, rests: relieved(state, eni, call.ips.length) };
 }

@@ -290,7 +290,8 @@ function restoreEni(
     // What the process before gave back may still be on its way.
     assignFromMs: isGivingBack ? nowMs + PROOF_MS : 0,
     resync: false,
-    notBeforeMs: 0,
+    // The last attempt of the process before may still be on its way.
+    notBeforeMs: record.phase === "seeking" ? nowMs + PROOF_MS : 0,
     failureCount: 0,
     problem: undefined,
     missingSinceMs: undefined,
