@@ -10,6 +10,17 @@ import { checkAlways } from "./invariants.ts";
 import { type Act, type Deed, inWords, type Op, troubleOf } from "./ops.ts";
 import type { Simulation } from "./simulation.ts";
 
+/** What happens to the world, whether a process lives or not. */
+const OUTSIDE: ReadonlySet<Act["do"]> = new Set<Act["do"]>([
+  "away",
+  "configure",
+  "drift",
+  "occupy",
+  "spoil",
+  "vacate",
+  "weather",
+]);
+
 /**
  * Lets one thing happen, and all that follows from it at once.
  *
@@ -22,7 +33,7 @@ export async function happen(life: Simulation, op: Op): Promise<void> {
   if (trouble !== undefined && life.script.without.includes(trouble)) return;
   life.enter(op);
   life.trace.add("step", () => `${op.id}: ${inWords(op)}`);
-  await revive(life);
+  if (!OUTSIDE.has(op.do)) await revive(life);
   await perform(life, op);
   await elapse(life, 0);
 }
@@ -59,15 +70,19 @@ export async function revive(life: Simulation): Promise<void> {
   const { downMs } = life;
   life.downMs = 0;
   await elapse(life, downMs);
-  life.reopen();
+  if (life.process.isDead) life.reopen();
 }
 
 /** Pods learn of a death. */
 function bury(life: Simulation): void {
-  if (!life.process.isDead || !life.pods.isServed) return;
-  life.trace.add("process", () => "dies");
-  life.killCount++;
-  life.pods.bereave();
+  if (!life.process.isDead) return;
+  if (life.pods.isServed) {
+    life.trace.add("process", () => "dies");
+    life.killCount++;
+    life.pods.bereave();
+    life.front.tokens.expect();
+  }
+  if (life.isRestless && !life.process.isEnded) life.reopen();
 }
 
 async function perform(life: Simulation, act: Act): Promise<void> {
@@ -91,7 +106,7 @@ async function perform(life: Simulation, act: Act): Promise<void> {
       return;
     case "kill":
       life.downMs = act.downMs;
-      return process.kill();
+      return process.end();
     case "stop":
       life.downMs = act.downMs;
       return await stop(life);
@@ -108,10 +123,11 @@ async function perform(life: Simulation, act: Act): Promise<void> {
       return;
     case "configure":
       return life.configure(act.wanted);
-    case "spoil": {
-      const { action, times } = act;
-      return cloud.faults.add(act.fault, { action, times });
-    }
+    case "spoil":
+      for (const fault of act.faults) {
+        cloud.faults.add(fault, { action: act.action });
+      }
+      return;
     case "drift":
       return await drift(life, act.deed);
     case "occupy": {
@@ -125,7 +141,7 @@ async function perform(life: Simulation, act: Act): Promise<void> {
       return cloud.stranger.vacate(stand.smallVSwitchId);
     case "lose journal":
       life.downMs = act.downMs;
-      process.kill();
+      process.end();
       bury(life);
       return life.loseJournal();
   }
@@ -139,7 +155,7 @@ async function stop(life: Simulation): Promise<void> {
   while (await clock.step(clock.nowMs()));
   // A process that dies while it stops never says that it has.
   if (!process.isDead) await stopped;
-  process.kill();
+  process.end();
 }
 
 async function drain(

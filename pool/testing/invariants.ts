@@ -118,6 +118,7 @@ function intentsRecorded(life: Simulation): void {
   const { enis } = life.ledger;
   for (const { id, tags, state } of ownEnis(life)) {
     const key = tags[INTENT_TAG] ?? "";
+    life.front.tokens.saw(key);
     // A journal that was lost is built anew from what is attached.
     if (life.isBereft && state === "InUse") continue;
     demand(

@@ -10,7 +10,9 @@
  */
 import type { Fault } from "../../tests/emulators/alibaba/faults.ts";
 import { Chance, mix } from "./chance.ts";
+import { drawsOf, faultOf } from "./weather.ts";
 import {
+  CALL_TROUBLES,
   type Trouble,
   type Weather,
   weatherBy,
@@ -71,12 +73,11 @@ export type Act =
   }
   /** Calls fare otherwise from now on. */
   | { readonly do: "weather"; readonly weather: Weather }
-  /** The next calls of an API go wrong. */
+  /** The next calls of an API go wrong, each in its way. */
   | {
     readonly do: "spoil";
     readonly action: string;
-    readonly fault: Fault;
-    readonly times: number;
+    readonly faults: readonly Fault[];
   }
   /** Somebody else changes a card of this node. */
   | { readonly do: "drift"; readonly deed: Deed }
@@ -143,6 +144,8 @@ export function troubleOf(act: Act): Trouble | undefined {
       return act.do;
     case "occupy":
       return "occupied";
+    case "spoil":
+      return "spoil";
     default:
       return undefined;
   }
@@ -164,18 +167,19 @@ export function inWords(act: Act & { readonly id?: number }): string {
 
 /** What happens how often; the numbers are shares of their sum. */
 const SHARES: readonly (readonly [Act["do"], number])[] = [
-  ["wait", 340],
-  ["go", 200],
-  ["come", 180],
-  ["weather", 60],
+  ["wait", 320],
+  ["come", 200],
+  ["go", 180],
+  ["weather", 70],
   ["die", 60],
   ["drift", 40],
-  ["give up", 30],
-  ["ask", 20],
-  ["kill", 20],
-  ["occupy", 15],
+  ["spoil", 70],
   ["disk", 20],
-  ["vacate", 10],
+  ["give up", 20],
+  ["vacate", 20],
+  ["ask", 15],
+  ["kill", 15],
+  ["occupy", 10],
   ["stop", 10],
   ["drain", 4],
   ["configure", 15],
@@ -193,6 +197,23 @@ const DEEDS: readonly Deed[] = [
   "lose",
   "plug",
   "unplug",
+  "unplug",
+  "unplug",
+];
+
+/** What can be spoilt; looking is spoilt by the weather. */
+const ACTIONS = [
+  "AssignPrivateIpAddresses",
+  "AssignPrivateIpAddresses",
+  "AttachNetworkInterface",
+  "CreateNetworkInterface",
+  "CreateNetworkInterface",
+  "CreateNetworkInterface",
+  "DeleteNetworkInterface",
+  "DetachNetworkInterface",
+  "UnassignPrivateIpAddresses",
+  "UnassignPrivateIpAddresses",
+  "UnassignPrivateIpAddresses",
 ];
 
 function actBy(chance: Chance): Act {
@@ -202,9 +223,9 @@ function actBy(chance: Chance): Act {
   const downMs = chance.pick([0, 100, 5_000, 40_000]) ?? 0;
   switch (verb) {
     case "come":
-      return { do: verb, count: chance.int(1, 6) };
+      return { do: verb, count: chance.int(1, chance.oneIn(8) ? 30 : 6) };
     case "go":
-      return { do: verb, count: chance.int(1, 4) };
+      return { do: verb, count: chance.int(1, chance.oneIn(8) ? 30 : 6) };
     case "die":
       return { do: verb, after: chance.int(0, 40), downMs };
     case "kill":
@@ -213,7 +234,7 @@ function actBy(chance: Chance): Act {
     case "drain":
       return { do: verb, ms: chance.int(0, 60_000), downMs };
     case "disk":
-      return { do: verb, isFull: chance.oneIn(2) };
+      return { do: verb, isFull: chance.oneIn(4) };
     case "weather":
       return { do: verb, weather: weatherBy(chance) };
     case "away":
@@ -228,13 +249,17 @@ function actBy(chance: Chance): Act {
         vSwitch: chance.oneIn(2) ? "near" : "small",
         leftCount: chance.int(0, 4),
       };
+    case "spoil":
+      return spoilBy(chance);
     case "ask":
     case "give up":
     case "vacate":
       return { do: verb };
     default: {
       const longest = chance.pick([10, 1_000, 10_000, 90_000]) ?? 10;
-      return { do: "wait", ms: chance.int(0, longest) };
+      // Now and then long enough for a quota to be asked for again.
+      const ms = chance.oneIn(24) ? chance.int(0, 2_000_000) : 0;
+      return { do: "wait", ms: ms + chance.int(0, longest) };
     }
   }
 }
@@ -247,4 +272,23 @@ function wantedBy(chance: Chance): Wanted {
     vSwitches: chance.oneIn(2) ? ["near"] : ["small", "near"],
     groups: chance.pick(["one", "other", "both"] as const) ?? "one",
   };
+}
+
+/** After these nobody knows whether it happened. */
+const UNKNOWN = ["slow", "slow", "lost", "hang", "garbage"] as const;
+
+/** Two in a row: what follows a trouble finds more than one alone. */
+function spoilBy(chance: Chance): Act {
+  const action = chance.pick(ACTIONS) ?? "CreateNetworkInterface";
+  const kinds = [
+    chance.pick(UNKNOWN) ?? "lost",
+    chance.pick(CALL_TROUBLES) ?? "dry",
+    ...(chance.oneIn(2) ? ["quota", "dry"] as const : []),
+  ];
+  const faults: Fault[] = [];
+  for (const kind of kinds) {
+    const fault = faultOf(kind, action, drawsOf(chance));
+    if (fault !== undefined && fault.kind !== "stale") faults.push(fault);
+  }
+  return { do: "spoil", action, faults };
 }

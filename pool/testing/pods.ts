@@ -72,10 +72,13 @@ export class Pods {
     if (owner !== undefined) this.#claim(owner);
   }
 
-  /** A pod goes. */
+  /** A pod goes, and so does one that never came, as runtimes have it. */
   go(): void {
-    const owner = this.#pick("told", "unsure", "asking", "orphan");
-    if (owner !== undefined) this.release(owner);
+    const owners = [
+      this.#pick("told", "asking", "orphan"),
+      this.#pick("unsure"),
+    ];
+    for (const owner of owners) if (owner !== undefined) this.release(owner);
   }
 
   /** A pod doesn't wait any longer. */

@@ -42,6 +42,8 @@ export class Process implements Outside {
   readonly host: PoolHost;
   /** Whether it was killed. */
   isDead: boolean = false;
+  /** Whether that was in the script, and not at a boundary. */
+  isEnded: boolean = false;
   /** Calls to the cloud that it waits for: when each began. */
   readonly callsSinceMs: Set<{ readonly sinceMs: number }> = new Set();
   /** Boundaries that it has passed. */
@@ -63,9 +65,10 @@ export class Process implements Outside {
     this.host = this.#hostOf(outside.host);
   }
 
-  /** Kills it. */
-  kill(): void {
+  /** Kills it, for a reason of its life's script. */
+  end(): void {
     this.isDead = true;
+    this.isEnded = true;
   }
 
   #pass(): void {

@@ -15,6 +15,7 @@ import { type Journal, openJournal } from "../journal.ts";
 import { openKeeper } from "../keeper.ts";
 import type { PoolLimits } from "../limits.ts";
 import type { PoolNews } from "../news.ts";
+import type { Change } from "../record.ts";
 import { Chance, mix } from "./chance.ts";
 import { Front } from "./front.ts";
 import { Ledger } from "./ledger.ts";
@@ -69,6 +70,10 @@ export class Simulation {
   downMs: number = 0;
   /** How often the process was killed. */
   killCount: number = 0;
+  /** Whether who dies at a boundary has a successor at once. */
+  isRestless: boolean = false;
+  /** Boundaries that processes before this one have passed. */
+  passedCount: number = 0;
   /** How calls fare. */
   weather: Weather;
   /** Whether the journal was lost, and is built anew. */
@@ -93,7 +98,7 @@ export class Simulation {
     this.weather = world.weather;
     const { clock } = this;
     this.trace = new Trace(() => clock.nowMs(), isQuiet);
-    this.stand = buildStand({
+    const stand = buildStand({
       clock,
       seed,
       replyMs: world.replyMs,
@@ -103,6 +108,7 @@ export class Simulation {
       ...(world.eniQuota > 0 ? { eniQuota: world.eniQuota } : {}),
       callsPerMinute: throttled(world.callsPerMinute),
     });
+    this.stand = world.isBig ? withBigNode(stand) : stand;
     this.front = new Front(this);
     this.limits = limitsIn(world, this.stand);
     this.securityGroupIds = [this.stand.securityGroupId];
@@ -154,9 +160,12 @@ export class Simulation {
 
   /** Begins another process on the same disk, after the one before ended. */
   reopen(): void {
-    const { isDiskFull } = this.process;
+    const { isDiskFull, fuse, isEnded, passedCount } = this.process;
+    this.passedCount += passedCount;
     this.process = new Process(this.outside);
     this.process.isDiskFull = isDiskFull;
+    // A boundary that is still to come may be the next one's.
+    if (this.isRestless && isEnded) this.process.fuse = fuse;
     this.keeper = this.#open();
     this.#start();
   }
@@ -247,11 +256,21 @@ export class Simulation {
     return openJournal(":memory:", { instanceId: this.stand.instanceId });
   }
 
+  /** The disk has room: only a record that can't be is refused. */
+  #commit(change: Change): void {
+    try {
+      this.#journal.commit(change);
+    } catch (cause) {
+      const { message } = cause as Error;
+      throw new Violation("journal", message, { cause });
+    }
+  }
+
   #watched(): Journal {
     return {
       load: () => this.#journal.load(),
       commit: (change) => {
-        this.#journal.commit(change);
+        this.guarded(() => this.#commit(change));
         const { enis } = this.ledger;
         for (const line of changeLines(change, (key) => enis.get(key))) {
           this.trace.add("journal", () => line);
@@ -284,6 +303,14 @@ export class Simulation {
     const { message } = news.error;
     this.fail(new Violation("broken", message, { cause: news.error }));
   }
+}
+
+/** The same region, and in it a node of 15 cards of 30 addresses. */
+function withBigNode(stand: Stand): Stand {
+  const instanceType = "ecs.g7.32xlarge";
+  const { cloud, vSwitchId } = stand;
+  const { id } = cloud.addInstance({ type: instanceType, vSwitchId });
+  return { ...stand, instanceType, instanceId: id };
 }
 
 /** APIs that an account is bounded on. */

@@ -6,7 +6,6 @@
  */
 import type { FaultyCall } from "../../tests/emulators/alibaba/faults.ts";
 import type { EniKey } from "../state.ts";
-import { INTENT_TAG } from "../tags.ts";
 import type { Simulation } from "./simulation.ts";
 import { Violation } from "./violation.ts";
 
@@ -29,6 +28,7 @@ export class Tokens {
   /** Uses since the last {@linkcode expect}. */
   #recent = new Set<string>();
   #open: OpenIntent[] = [];
+  readonly #seen = new Set<EniKey>();
 
   /**
    * Begins with none.
@@ -60,6 +60,15 @@ export class Tokens {
     this.#recent.add(token);
   }
 
+  /**
+   * Remembers that a card was made, even if it goes again.
+   *
+   * @param key Its intent.
+   */
+  saw(key: EniKey): void {
+    this.#seen.add(key);
+  }
+
   /** Remembers which intents are open: the next process must use their tokens. */
   expect(): void {
     this.#recent = new Set();
@@ -81,12 +90,8 @@ export class Tokens {
    * @throws {Violation} When one was forgotten.
    */
   met(): number {
-    const { cloud } = this.#life;
-    const tags = new Set(
-      [...cloud.model.enis.values()].map((eni) => eni.tags[INTENT_TAG]),
-    );
     for (const { key, token, action } of this.#open) {
-      const isFound = action.startsWith("Create") && tags.has(key);
+      const isFound = action.startsWith("Create") && this.#seen.has(key);
       if (isFound || this.#recent.has(token)) continue;
       throw new Violation("token", `${action} by ${token} was forgotten`);
     }

@@ -7,6 +7,7 @@ import type {
   Fault,
   FaultyCall,
 } from "../../tests/emulators/alibaba/faults.ts";
+import { CALL_MS } from "../limits.ts";
 import type { Chance } from "./chance.ts";
 import { STALE_MS } from "./sights.ts";
 import type { CallTrouble, Trouble, Weather } from "./world.ts";
@@ -39,15 +40,45 @@ export function faultBy(
   // Always as many draws, so that one kind less leaves the others' as they are.
   const isStruck = chance.oneIn(rarity);
   const kind = chance.pick(kinds);
-  const [done, ms] = [chance.oneIn(2), chance.int(5_000, LATEST_MS - 500)];
+  const draws = drawsOf(chance);
   const isOff = !isStruck || kind === undefined || without.includes(kind);
-  return isOff ? undefined : faultOf(kind, call.action, { done, ms });
+  return isOff ? undefined : faultOf(kind, call.action, draws);
 }
 
-function faultOf(
+/** What a fault needs beside its kind. */
+export interface Draws {
+  /** Whether the work is done, where either may be. */
+  readonly done: boolean;
+  /** How late: within a call's deadline, or after it. */
+  readonly ms: number;
+}
+
+/**
+ * Draws what a fault needs beside its kind.
+ *
+ * @param chance Draws, always as often.
+ * @returns The draws.
+ */
+export function drawsOf(chance: Chance): Draws {
+  const [done, isLate] = [chance.oneIn(2), chance.oneIn(2)];
+  const [least, most] = isLate
+    ? [CALL_MS + 200, LATEST_MS - 500]
+    : [500, CALL_MS];
+  return { done, ms: chance.int(least, most) };
+}
+
+/**
+ * Makes a fault of a kind.
+ *
+ * @param kind Which.
+ * @param action The API.
+ * @param draws What else it needs.
+ * @returns The fault; undefined when it doesn't fit the API.
+ */
+export function faultOf(
   kind: CallTrouble,
   action: string,
-  { done, ms }: { done: boolean; ms: number },
+  { done, ms }: Draws,
 ): Mishap | undefined {
   const isLook = action.startsWith("Describe");
   const takes = /^(Create|Assign)/.test(action);

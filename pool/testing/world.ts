@@ -31,6 +31,7 @@ export const OTHER_TROUBLES = [
   "drift",
   "kill",
   "occupied",
+  "spoil",
   "stop",
 ] as const;
 
@@ -75,9 +76,11 @@ export interface World {
   readonly budget: number;
   /** How many secondary cards the account may have; 0 for any number. */
   readonly eniQuota: number;
-  /** How many cards the pool believes to be allowed; the type allows 3. */
+  /** Whether the node may have 15 cards of 30 addresses; else 3 of 6. */
+  readonly isBig: boolean;
+  /** How many cards the pool believes to be allowed. */
   readonly eniCount: number;
-  /** How many addresses the pool puts on a card; the type allows 6. */
+  /** How many addresses the pool puts on a card. */
   readonly addressesPerEni: number;
   /** Where new cards may be made; `small` has 4 addresses. */
   readonly vSwitches: readonly ("near" | "small")[];
@@ -105,6 +108,7 @@ export const PLAIN: World = {
   callsPerMinute: 0,
   budget: 0,
   eniQuota: 0,
+  isBig: false,
   eniCount: 3,
   addressesPerEni: 6,
   vSwitches: ["near"],
@@ -122,9 +126,10 @@ export const PLAIN: World = {
  * @returns The world.
  */
 export function worldBy(chance: Chance): World {
+  const isBig = chance.oneIn(8);
   const maxIdle = chance.int(0, 6);
-  const foreign = chance.oneIn(8)
-    ? [{ secondaryCount: chance.int(0, 3), isAdopted: chance.oneIn(2) }]
+  const foreign = chance.oneIn(5)
+    ? [{ secondaryCount: chance.int(0, 3), isAdopted: !chance.oneIn(3) }]
     : [];
   return {
     replyMs: chance.int(0, 300),
@@ -133,9 +138,10 @@ export function worldBy(chance: Chance): World {
     deleteMs: chance.int(0, 2_000),
     callsPerMinute: chance.oneIn(8) ? chance.int(6, 30) : 0,
     eniQuota: chance.oneIn(10) ? 1 : 0,
+    isBig,
     // Now and then the pool believes that there is room for more.
-    eniCount: chance.oneIn(4) ? 5 : 3,
-    addressesPerEni: chance.oneIn(4) ? 1 : 6,
+    eniCount: isBig ? 15 : chance.oneIn(4) ? 5 : 3,
+    addressesPerEni: isBig ? chance.int(1, 3) : chance.oneIn(4) ? 1 : 6,
     vSwitches: chance.oneIn(3) ? ["near"] : ["small", "near"],
     maxIdle,
     minIdle: chance.int(0, maxIdle),
@@ -199,7 +205,7 @@ function budgets(count: number): Record<string, number> {
 
 function wishBy(chance: Chance, mayUnplug: boolean): Partial<LimitsWish> {
   return {
-    ...(mayUnplug && chance.oneIn(2) ? { hotPlug: false } : {}),
+    ...(mayUnplug && chance.oneIn(3) ? { hotPlug: false } : {}),
     ...(chance.oneIn(6) ? { minEniCount: chance.int(1, 2) } : {}),
     ...(chance.oneIn(8) ? { warmUpCount: chance.int(1, 8) } : {}),
     ...(chance.oneIn(4) ? { eniPolicy: "least_ips" as const } : {}),

@@ -13,6 +13,8 @@ import {
 /** What shall be done. */
 export type Command =
   | { readonly name: "help" }
+  /** Scenarios, in which the process dies at each boundary once. */
+  | { readonly name: "crash points"; readonly scenario: string }
   /** One life, with its trace. */
   | {
     readonly name: "one";
@@ -56,6 +58,9 @@ chance that can be had again
   --seeds A..B     many lives, without their traces, until one fails
   --count N        so many, from --seed on
   --quiet          no trace of one life
+  --crash-points   scenarios instead, each lived once for each boundary at which
+                   the process may die
+  --scenario TEXT  only those with this in their names
   --no-shrink      a failing life is shown as it is, not made smaller
 
 The same words give the same trace, bit for bit; its hash is in the last line.
@@ -75,14 +80,29 @@ const STEP_LIMIT = 1_000_000;
  */
 export function readCommand(words: readonly string[]): Command {
   const args = parseArgs([...words], {
-    string: ["seed", "seeds", "steps", "count", "keep", "without", "_"],
-    boolean: ["help", "quiet", "no-shrink"],
+    string: [
+      "seed",
+      "seeds",
+      "steps",
+      "count",
+      "keep",
+      "without",
+      "scenario",
+      "_",
+    ],
+    boolean: ["help", "quiet", "no-shrink", "crash-points"],
     alias: { h: "help" },
     unknown: (word) => {
       throw new UsageError(`Cannot understand ${word}: see --help`);
     },
   });
   if (args.help) return { name: "help" };
+  if (args["crash-points"]) {
+    return { name: "crash points", scenario: args.scenario ?? "" };
+  }
+  if (args.scenario !== undefined) {
+    throw new UsageError("Cannot use --scenario without --crash-points");
+  }
   const { seed, seeds, count, keep, without } = args;
   const more = {
     stepCount: whole("steps", args.steps ?? "200", [1, STEP_LIMIT]),

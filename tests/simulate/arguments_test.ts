@@ -27,6 +27,11 @@ const ONE: Extract<Command, { name: "one" }> = {
 
 Deno.test("readCommand() reads one life and many", () => {
   check("--help", { name: "help" });
+  check("--crash-points", { name: "crash points", scenario: "" });
+  check("--crash-points --scenario late", {
+    name: "crash points",
+    scenario: "late",
+  });
   check("", ONE);
   check("--seed 7 --steps 30", { ...ONE, seed: 7, stepCount: 30 });
   check("--keep 3,17-19 --without slow,kill --quiet --no-shrink", {
@@ -54,6 +59,7 @@ Deno.test("readCommand() says what it can't understand", () => {
   checkRefused("--seeds 1..2 --count 3", "--seeds with --seed or --count");
   checkRefused("--count 2 --keep 3", "--keep with many seeds");
   checkRefused("--keep 300", "--keep 300 as it must be 0 to 199");
+  checkRefused("--scenario late", "--scenario without --crash-points");
   checkRefused("--without rain", "--without rain as it must be one of");
 });
 

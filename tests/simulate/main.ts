@@ -3,8 +3,11 @@
  *
  * @module
  */
+import { crashEverywhere } from "../../pool/testing/crash_points.ts";
 import { type Life, live } from "../../pool/testing/live.ts";
 import { type Script, scriptBy } from "../../pool/testing/ops.ts";
+import { SCENARIOS } from "../../pool/testing/scenarios.ts";
+import { Violation } from "../../pool/testing/violation.ts";
 import { type Command, readCommand, USAGE, UsageError } from "./arguments.ts";
 import { failureLines } from "./report.ts";
 
@@ -27,6 +30,8 @@ async function main(): Promise<number> {
     case "help":
       say(USAGE.trimEnd());
       return 0;
+    case "crash points":
+      return await crashPoints(command.scenario);
     case "one":
       return await one(command);
     case "many":
@@ -76,6 +81,30 @@ async function many(command: Many): Promise<number> {
   say(
     `${lastSeed - firstSeed + 1} seeds: ${countsOf(sum)}; nothing broken; ` +
       `${Math.round(perSecond)} steps/s`,
+  );
+  return 0;
+}
+
+async function crashPoints(part: string): Promise<number> {
+  const chosen = SCENARIOS.filter(({ name }) => name.includes(part));
+  let [pointCount, intentCount] = [0, 0];
+  for (const scenario of chosen) {
+    try {
+      const found = await crashEverywhere(scenario);
+      pointCount += found.pointCount;
+      intentCount += found.intentCount;
+      say(`${scenario.name}: ${found.pointCount} crash points`);
+    } catch (error) {
+      if (!(error instanceof Violation)) throw error;
+      const [first = "", ...trace] = error.message.split("\n");
+      for (const line of trace) say(line);
+      say(`broken: ${first}`);
+      return 1;
+    }
+  }
+  say(
+    `${chosen.length} scenarios, ${pointCount} crash points, ${intentCount} ` +
+      "open intents taken up; nothing broken",
   );
   return 0;
 }
