@@ -1,9 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { mix } from "../pool/testing/chance.ts";
-import { crashEverywhere } from "../pool/testing/crash_points.ts";
 import { live } from "../pool/testing/live.ts";
 import { scriptBy } from "../pool/testing/ops.ts";
-import { SCENARIOS } from "../pool/testing/scenarios.ts";
 import { failureLines } from "./simulate/report.ts";
 
 const SEED_COUNT = 200;
@@ -64,20 +62,4 @@ Deno.test("deno task simulate runs many seeds and says what came of them", async
   assertEquals(code, 0);
   assert(/^3 seeds: 60 steps, .*; nothing broken; /.test(out), out);
   assertEquals((await simulate("--seeds 3..1")).code, 2);
-});
-
-Deno.test(`a crash at any boundary of ${SCENARIOS.length} scenarios costs nothing`, async (test) => {
-  const sum = { pointCount: 0, intentCount: 0 };
-  for (const scenario of SCENARIOS) {
-    await test.step(scenario.name, async () => {
-      const { pointCount, intentCount } = await crashEverywhere(scenario);
-      assert(pointCount > 0);
-      sum.pointCount += pointCount;
-      sum.intentCount += intentCount;
-    });
-  }
-  const text = `${sum.pointCount} crash points, and ${sum.intentCount} open ` +
-    "intents taken up by their tokens\n";
-  Deno.stdout.writeSync(new TextEncoder().encode(text));
-  assert(sum.pointCount > 1_000);
 });

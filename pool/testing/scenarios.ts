@@ -146,9 +146,9 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: "a slow attach",
     acts: [
-      spoil("AttachNetworkInterface", { kind: "slow attach", ms: 60_000 }),
+      spoil("AttachNetworkInterface", { kind: "slow attach", ms: 20_000 }),
       come(1),
-      wait(90),
+      wait(40),
     ],
   },
   {
@@ -200,6 +200,36 @@ export const SCENARIOS: readonly Scenario[] = [
       come(2),
       wait(10),
     ],
+  },
+  {
+    name: "the cloud is away for minutes",
+    world: { minIdle: 2 },
+    acts: [
+      come(2),
+      wait(10),
+      { do: "away", ms: 240_000 },
+      come(2),
+      go(1),
+      wait(300),
+    ],
+  },
+  {
+    name: "the operator wants other security groups and bounds",
+    world: { minIdle: 2 },
+    acts: [
+      wait(15),
+      {
+        do: "configure",
+        wanted: { minIdle: 1, maxIdle: 1, vSwitches: ["near"], groups: "both" },
+      },
+      come(2),
+      wait(70),
+    ],
+  },
+  {
+    name: "a card of ours without a record is deleted",
+    world: { minIdle: 1 },
+    acts: [wait(10), drift("lose"), wait(800)],
   },
   {
     name: "the journal is lost",

@@ -25,8 +25,8 @@ export interface Mutant {
   readonly name: string;
   /** How it is made. */
   readonly edits: readonly [Edit, ...Edit[]];
-  /** By what it is found; simulated lives unless told. */
-  readonly by?: "lives" | "crash points";
+  /** Crash points of these scenarios find it; simulated lives unless told. */
+  readonly scenario?: string;
 }
 
 /** The mistakes. */
@@ -107,7 +107,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a token is forgotten by a crash",
-    by: "crash points",
+    scenario: "a batch of addresses",
     edits: [{
       file: "pool/record.ts",
       from: "assign: assign && { ...assign, unsure: true },",
@@ -133,10 +133,20 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a late Unassign isn't waited for",
+    scenario: "a late Unassign",
     edits: [{
       file: "pool/failure.ts",
       from: "assignFromMs: isUnsure(problem) ? nowMs + PROOF_MS : ",
       to: "assignFromMs: isUnsure(problem) ? 0 : ",
+    }],
+  },
+  {
+    name: "a restart forgets that a late Create may come",
+    scenario: "a late Create",
+    edits: [{
+      file: "pool/record.ts",
+      from: 'record.phase === "seeking" ? nowMs + PROOF_MS : 0',
+      to: "0",
     }],
   },
   {

@@ -64,7 +64,7 @@ export class Copy implements AsyncDisposable {
       await Deno.writeTextFile(path, edited(text, edit));
     }
     try {
-      return await this.#run(mutant.by ?? "lives");
+      return await this.#run(mutant.scenario);
     } finally {
       for (const [path, text] of before) await Deno.writeTextFile(path, text);
     }
@@ -75,10 +75,10 @@ export class Copy implements AsyncDisposable {
     await Deno.remove(this.#dir, { recursive: true });
   }
 
-  async #run(by: "lives" | "crash points"): Promise<Found> {
-    const words = by === "lives"
+  async #run(scenario: string | undefined): Promise<Found> {
+    const words = scenario === undefined
       ? ["--count", `${SEED_COUNT}`, "--steps", "100", "--no-shrink"]
-      : ["--crash-points"];
+      : ["--crash-points", "--scenario", scenario];
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", "--no-check", "tests/simulate/main.ts", ...words],
       cwd: this.#dir,
