@@ -49,6 +49,8 @@ export interface Eni {
   readonly primaryIp: Ip;
   /** Every private IPv4 address of it, the primary one included. */
   readonly ips: readonly Ip[];
+  /** Every IPv6 address of it; none of them is primary. */
+  readonly ips6: readonly Ip[];
   /** Its security groups. */
   readonly securityGroupIds: readonly string[];
   /** Its tags. */
@@ -61,8 +63,15 @@ export interface EniWish {
   readonly vSwitchId: string;
   /** 1 to 5 of them. Source: ECS CreateNetworkInterface. */
   readonly securityGroupIds: readonly string[];
-  /** How many addresses, the primary one included: 1 to the type's limit. */
+  /** How many IPv4 addresses, the primary one included: 1 to the type's limit. */
   readonly ipCount: number;
+  /**
+   * How many IPv6 addresses: 0 to 10, and to the type's limit; else the card
+   * can't be attached. Source: ECS CreateNetworkInterface.
+   *
+   * @default {0}
+   */
+  readonly ip6Count?: number;
   /** Whose it is; see `pool/state.ts` for the keys. */
   readonly tags: Readonly<Record<string, string>>;
   /** Of which resource group it is; the account's default when absent. */
@@ -113,9 +122,11 @@ export interface VSwitch {
   readonly id: string;
   /** Its zone. */
   readonly zone: string;
-  /** Its prefix. */
+  /** Its IPv4 prefix. */
   readonly cidr: Cidr;
-  /** How many addresses it can still give. */
+  /** Its IPv6 prefix, a /64; absent when IPv6 isn't turned on for it. */
+  readonly cidr6?: Cidr;
+  /** How many IPv4 addresses it can still give. */
   readonly availableIpCount: number;
 }
 
@@ -165,13 +176,29 @@ export interface Cloud {
   ): Promise<void>;
   /** Deletes a detached card; resolves also when it is gone. */
   deleteEni(eniId: string, signal: AbortSignal): Promise<void>;
-  /** Adds addresses to a card and gives the new ones. */
+  /** Adds IPv4 addresses to a card and gives the new ones. */
   assignIps(
     call: { eniId: string; count: number; token: string },
     signal: AbortSignal,
   ): Promise<readonly Ip[]>;
-  /** Takes addresses from a card; resolves also when they are gone. */
+  /** Takes IPv4 addresses from a card; resolves also when they are gone. */
   unassignIps(
+    call: { eniId: string; ips: readonly Ip[] },
+    signal: AbortSignal,
+  ): Promise<void>;
+  /**
+   * Adds IPv6 addresses to a card, 1 to 10 a call, and gives the new ones;
+   * `invalid` when its vSwitch or its instance has no IPv6.
+   */
+  assignIp6s(
+    call: { eniId: string; count: number; token: string },
+    signal: AbortSignal,
+  ): Promise<readonly Ip[]>;
+  /**
+   * Takes IPv6 addresses from a card, 1 to 10 a call; resolves also when they
+   * are gone.
+   */
+  unassignIp6s(
     call: { eniId: string; ips: readonly Ip[] },
     signal: AbortSignal,
   ): Promise<void>;

@@ -12,62 +12,22 @@ import {
   assertNotEquals,
   assertRejects,
 } from "@std/assert";
-import { contains, type Ip } from "../netns/ip.ts";
+import { contains } from "../netns/ip.ts";
+import { type Cloud, CloudError } from "./cloud.ts";
+import { IPV6_CASES } from "./testing/cloud_ipv6_cases.ts";
 import {
-  type Cloud,
-  CloudError,
-  type CloudErrorKind,
-  type Eni,
-  type EniWish,
-} from "./cloud.ts";
+  attached,
+  type Behind,
+  type Case,
+  type CloudOnTrial,
+  create,
+  left,
+  refuses,
+  see,
+  soon,
+} from "./testing/cloud_on_trial.ts";
 
-/** A cloud to be tried, and what there is in it. */
-export interface CloudOnTrial {
-  /** The cloud. */
-  readonly cloud: Cloud;
-  /** A vSwitch with 252 free addresses less one. */
-  readonly vSwitchId: string;
-  /** A vSwitch of the same zone with 4 free addresses. */
-  readonly smallVSwitchId: string;
-  /** A vSwitch of another zone. */
-  readonly farVSwitchId: string;
-  /** A security group of the same VPC. */
-  readonly securityGroupId: string;
-  /** Another one of it. */
-  readonly otherSecurityGroupId: string;
-  /** An instance with 3 cards at most, of 6 addresses at most. */
-  readonly instanceId: string;
-  /** Its type. */
-  readonly instanceType: string;
-  /** Waits until no card is on its way to another state. */
-  settled(): Promise<void>;
-  /** Changes the cloud as somebody else would. */
-  readonly behind: Behind;
-  /** Stops whatever runs. */
-  close(): Promise<void>;
-}
-
-/** What somebody else does to a cloud; done when it resolves. */
-export interface Behind {
-  /** Detaches a card. */
-  detachEni(eniId: string): Promise<void>;
-  /** Deletes a card, attached or not. */
-  deleteEni(eniId: string): Promise<void>;
-  /** Adds addresses to a card and gives them. */
-  assignIps(eniId: string, count: number): Promise<readonly Ip[]>;
-  /** Takes addresses from a card. */
-  unassignIps(eniId: string, ips: readonly Ip[]): Promise<void>;
-  /** Sets all tags of a card. */
-  setTags(
-    eniId: string,
-    tags: Readonly<Record<string, string>>,
-  ): Promise<void>;
-  /** Takes addresses of a vSwitch until so many are left. */
-  occupy(vSwitchId: string, leftCount: number): Promise<void>;
-}
-
-/** One case. */
-type Case = (trial: CloudOnTrial) => Promise<void>;
+export type { Behind, CloudOnTrial };
 
 const CASES: Readonly<Record<string, Case>> = {
   "a new card is free and has what was wished": async (trial) => {
@@ -317,7 +277,8 @@ export function conforms(
   name: string,
   open: () => Promise<CloudOnTrial>,
 ): void {
-  for (const [sentence, run] of Object.entries(CASES)) {
+  const cases = { ...CASES, ...IPV6_CASES };
+  for (const [sentence, run] of Object.entries(cases)) {
     Deno.test(`${name}: ${sentence}`, async () => {
       const trial = await open();
       try {
@@ -327,54 +288,4 @@ export function conforms(
       }
     });
   }
-}
-
-/** A deadline that no case should meet. */
-function soon(): AbortSignal {
-  return AbortSignal.timeout(10_000);
-}
-
-let tokenCount = 0;
-
-function create(trial: CloudOnTrial, wish: Partial<EniWish>): Promise<Eni> {
-  return trial.cloud.createEni({
-    vSwitchId: trial.vSwitchId,
-    securityGroupIds: [trial.securityGroupId],
-    ipCount: 1,
-    tags: {},
-    description: "on trial",
-    token: `token-${++tokenCount}`,
-    ...wish,
-  }, soon());
-}
-
-async function attached(trial: CloudOnTrial): Promise<string> {
-  const { id: eniId } = await create(trial, {});
-  const { instanceId } = trial;
-  await trial.cloud.attachEni({ eniId, instanceId }, soon());
-  await trial.settled();
-  return eniId;
-}
-
-async function see(
-  trial: CloudOnTrial,
-  id: string,
-): Promise<Eni | undefined> {
-  const [eni] = await trial.cloud.describeEnis({ ids: [id] }, soon());
-  return eni;
-}
-
-async function left(trial: CloudOnTrial, id: string): Promise<number> {
-  const [vSwitch] = await trial.cloud.describeVSwitches([id], soon());
-  return vSwitch?.availableIpCount ?? -1;
-}
-
-async function refuses(
-  call: Promise<unknown>,
-  kind: CloudErrorKind,
-): Promise<void> {
-  const error = await assertRejects(() => call);
-  assertInstanceOf(error, CloudError);
-  assertEquals(error.kind, kind, error.message);
-  assertNotEquals(error.code, "");
 }

@@ -54,6 +54,9 @@ const eni = z.object({
   PrivateIpSets: z.object({
     PrivateIpSet: z.array(z.object({ PrivateIpAddress: ip })),
   }),
+  Ipv6Sets: z.object({
+    Ipv6Set: z.array(z.object({ Ipv6Address: ip })).nullish(),
+  }).nullish(),
   SecurityGroupIds: z.object({ SecurityGroupId: z.array(z.string()) })
     .nullish(),
   Tags: z.object({
@@ -69,6 +72,7 @@ const eni = z.object({
   ...(raw.InstanceId ? { instanceId: raw.InstanceId } : {}),
   primaryIp: raw.PrivateIpAddress,
   ips: raw.PrivateIpSets.PrivateIpSet.map((set) => set.PrivateIpAddress),
+  ips6: (raw.Ipv6Sets?.Ipv6Set ?? []).map((set) => set.Ipv6Address),
   securityGroupIds: raw.SecurityGroupIds?.SecurityGroupId ?? [],
   tags: Object.fromEntries(
     (raw.Tags?.Tag ?? []).map((tag) => [tag.TagKey, tag.TagValue]),
@@ -90,6 +94,10 @@ const assigned = z.object({
 }).transform((raw) =>
   raw.AssignedPrivateIpAddressesSet.PrivateIpSet.PrivateIpAddress
 );
+
+const assigned6 = z.object({
+  Ipv6Sets: z.object({ Ipv6Address: z.array(ip) }),
+}).transform((raw) => raw.Ipv6Sets.Ipv6Address);
 
 const instances = z.object({
   Instances: z.object({
@@ -165,6 +173,7 @@ const vSwitches = z.object({
         VSwitchId: z.string(),
         ZoneId: z.string(),
         CidrBlock: z.string(),
+        Ipv6CidrBlock: z.string().nullish(), // empty without IPv6
         AvailableIpAddressCount: count,
       }),
     ),
@@ -174,6 +183,7 @@ const vSwitches = z.object({
     id: one.VSwitchId,
     zone: one.ZoneId,
     cidr: one.CidrBlock,
+    ...(one.Ipv6CidrBlock ? { cidr6: one.Ipv6CidrBlock } : {}),
     availableIpCount: one.AvailableIpAddressCount,
   }))
 );
@@ -197,6 +207,8 @@ export const readEni: Decoder<Eni> = decoder(eni);
 export const readEniPage: Decoder<EniPage> = decoder(eniPage);
 /** AssignPrivateIpAddresses. */
 export const readAssigned: Decoder<readonly string[]> = decoder(assigned);
+/** AssignIpv6Addresses. */
+export const readAssigned6: Decoder<readonly string[]> = decoder(assigned6);
 /** DescribeInstances. */
 export const readInstances: Decoder<readonly Instance[]> = decoder(instances);
 /** DescribeInstanceTypes. */

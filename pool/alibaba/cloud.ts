@@ -18,6 +18,7 @@ import {
 import {
   type Decoder,
   readAssigned,
+  readAssigned6,
   readDone,
   readEni,
   readEniPage,
@@ -33,6 +34,27 @@ const ENIS_A_PAGE = 500;
 
 /** Pages of one listing; more can only be an endless loop. */
 const PAGES_AT_MOST = 100;
+
+/** How addresses of one family are taken from a card. */
+interface Unassigning {
+  readonly action: string;
+  /** What names them. */
+  readonly param: string;
+  /** Where a card shows them. */
+  readonly field: "ips" | "ips6";
+}
+
+const UNASSIGN_IPV4: Unassigning = {
+  action: "UnassignPrivateIpAddresses",
+  param: "PrivateIpAddress",
+  field: "ips",
+};
+
+const UNASSIGN_IPV6: Unassigning = {
+  action: "UnassignIpv6Addresses",
+  param: "Ipv6Address",
+  field: "ips6",
+};
 
 /** The pool's cloud, over whatever carries the calls. */
 export class AlibabaCloud implements Cloud {
@@ -123,6 +145,7 @@ export class AlibabaCloud implements Cloud {
   /** {@inheritDoc Cloud.createEni} */
   async createEni(wish: EniWish, signal: AbortSignal): Promise<Eni> {
     const secondaryCount = wish.ipCount - 1; // the primary one comes by itself
+    const ip6Count = wish.ip6Count ?? 0;
     const call = ecs("CreateNetworkInterface", {
       VSwitchId: wish.vSwitchId,
       ...list("SecurityGroupIds", wish.securityGroupIds),
@@ -130,6 +153,7 @@ export class AlibabaCloud implements Cloud {
       ...(secondaryCount > 0
         ? { SecondaryPrivateIpAddressCount: String(secondaryCount) }
         : {}),
+      ...(ip6Count > 0 ? { Ipv6AddressCount: String(ip6Count) } : {}),
       ...(wish.resourceGroupId === undefined
         ? {}
         : { ResourceGroupId: wish.resourceGroupId }),
@@ -196,15 +220,32 @@ export class AlibabaCloud implements Cloud {
     call: { eniId: string; ips: readonly Ip[] },
     signal: AbortSignal,
   ): Promise<void> {
-    try {
-      await this.#unassign(call.eniId, call.ips, signal);
-    } catch (error) {
-      if (!(error instanceof CloudError) || error.kind !== "notFound") {
-        throw error;
-      }
-      // The cloud refuses all when one is gone: the others are still there.
-      if (call.ips.length > 1) await this.#unassignRest(call, signal);
-    }
+    await this.#unassignLeft(UNASSIGN_IPV4, call, signal);
+  }
+
+  /** {@inheritDoc Cloud.assignIp6s} */
+  async assignIp6s(
+    call: { eniId: string; count: number; token: string },
+    signal: AbortSignal,
+  ): Promise<readonly Ip[]> {
+    const params = {
+      NetworkInterfaceId: call.eniId,
+      Ipv6AddressCount: String(call.count),
+      ClientToken: call.token,
+    };
+    return await this.#call(
+      ecs("AssignIpv6Addresses", params),
+      readAssigned6,
+      signal,
+    );
+  }
+
+  /** {@inheritDoc Cloud.unassignIp6s} */
+  async unassignIp6s(
+    call: { eniId: string; ips: readonly Ip[] },
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.#unassignLeft(UNASSIGN_IPV6, call, signal);
   }
 
   /** {@inheritDoc Cloud.setSecurityGroups} */
@@ -223,30 +264,34 @@ export class AlibabaCloud implements Cloud {
     );
   }
 
-  async #unassignRest(
+  /** Takes what is still there. */
+  async #unassignLeft(
+    way: Unassigning,
     call: { eniId: string; ips: readonly Ip[] },
     signal: AbortSignal,
   ): Promise<void> {
-    const [eni] = await this.describeEnis({ ids: [call.eniId] }, signal);
-    const rest = call.ips.filter((ip) => eni?.ips.includes(ip) ?? false);
-    if (rest.length === 0) return;
-    await orGone(this.#unassign(call.eniId, rest, signal));
+    try {
+      await this.#unassign(way, call, signal);
+    } catch (error) {
+      if (!(error instanceof CloudError) || error.kind !== "notFound") {
+        throw error;
+      }
+      // The cloud refuses all when one is gone: the others are still there.
+      if (call.ips.length === 1) return;
+      const [eni] = await this.describeEnis({ ids: [call.eniId] }, signal);
+      const ips = call.ips.filter((ip) => eni?.[way.field].includes(ip));
+      if (ips.length === 0) return;
+      await orGone(this.#unassign(way, { eniId: call.eniId, ips }, signal));
+    }
   }
 
   async #unassign(
-    eniId: string,
-    ips: readonly Ip[],
+    way: Unassigning,
+    { eniId, ips }: { eniId: string; ips: readonly Ip[] },
     signal: AbortSignal,
   ): Promise<void> {
-    const params = {
-      NetworkInterfaceId: eniId,
-      ...list("PrivateIpAddress", ips),
-    };
-    await this.#call(
-      ecs("UnassignPrivateIpAddresses", params),
-      readDone,
-      signal,
-    );
+    const params = { NetworkInterfaceId: eniId, ...list(way.param, ips) };
+    await this.#call(ecs(way.action, params), readDone, signal);
   }
 
   async #call<T>(

@@ -70,6 +70,7 @@ function seen(record: EniRecord): Eni {
     zone,
     primaryIp,
     ips: [...record.ips],
+    ips6: [...record.ips6],
     securityGroupIds: [...record.securityGroupIds],
     tags: { ...record.tags },
     ...(record.instanceId === undefined

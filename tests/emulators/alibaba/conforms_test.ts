@@ -1,6 +1,6 @@
 /**
  * The pool's cases for both ways to the emulated Alibaba Cloud, with keys that
- * may do exactly what the README's RAM policy says.
+ * may do exactly what the README's RAM policy says, and what IPv6 needs.
  *
  * @module
  */
@@ -12,13 +12,15 @@ import {
 } from "../../../pool/alibaba/credentials.ts";
 import { type CloudOnTrial, conforms } from "../../../pool/cloud_test.ts";
 import { openDirect } from "./direct.ts";
-import { SEED_POLICY } from "./seed_policy.ts";
+import { IPV6_POLICY, SEED_POLICY } from "./seed_policy.ts";
 import { serveAlibaba } from "./serve.ts";
 import { buildStand, type Stand } from "./stand.ts";
 
+const ALLOWED = [...SEED_POLICY, ...IPV6_POLICY];
+
 conforms("alibaba, directly", (): Promise<CloudOnTrial> => {
-  const stand = buildStand();
-  const key = stand.cloud.keys.add({ allow: SEED_POLICY });
+  const stand = buildStand({ ipv6: true });
+  const key = stand.cloud.keys.add({ allow: ALLOWED });
   return Promise.resolve({
     ...stand,
     ...deedsOf(stand),
@@ -28,9 +30,14 @@ conforms("alibaba, directly", (): Promise<CloudOnTrial> => {
 });
 
 conforms("alibaba, over HTTP", (): Promise<CloudOnTrial> => {
-  const stand = buildStand({ attachMs: 5, detachMs: 5, deleteMs: 5 });
+  const stand = buildStand({
+    ipv6: true,
+    attachMs: 5,
+    detachMs: 5,
+    deleteMs: 5,
+  });
   const front = serveAlibaba(stand.cloud);
-  const key = stand.cloud.keys.add({ allow: SEED_POLICY });
+  const key = stand.cloud.keys.add({ allow: ALLOWED });
   const transport = new OpenApiTransport({
     region: stand.cloud.model.region,
     credentials: new CredentialChain([staticSource("the test", key)]),

@@ -13,7 +13,7 @@ import {
 } from "../../../pool/alibaba/credentials.ts";
 import { type Cloud, CloudError } from "../../../pool/cloud.ts";
 import { openDirect } from "./direct.ts";
-import { SEED_POLICY } from "./seed_policy.ts";
+import { IPV6_POLICY, SEED_POLICY } from "./seed_policy.ts";
 import { serveAlibaba } from "./serve.ts";
 import { buildStand, type Stand } from "./stand.ts";
 
@@ -59,17 +59,33 @@ const NEEDED: Readonly<Record<string, Verb>> = {
     cloud.describeVSwitches([vSwitchId], soon()),
 };
 
+/** Each action that IPv6 needs besides, and by which verb. */
+const NEEDED_BY_IPV6: Readonly<Record<string, Verb>> = {
+  "ecs:AssignIpv6Addresses": (cloud) =>
+    cloud.assignIp6s({ eniId, count: 1, token: "t" }, soon()),
+  "ecs:UnassignIpv6Addresses": (cloud) =>
+    cloud.unassignIp6s({ eniId, ips: ["fd00:1::9"] }, soon()),
+};
+
+Deno.test("what IPv6 needs besides isn't in the README's policy", () => {
+  assertEquals(Object.keys(NEEDED_BY_IPV6), IPV6_POLICY);
+  assert(!IPV6_POLICY.some((action) => SEED_POLICY.includes(action)));
+});
+
 Deno.test("the README's policy holds all that is needed", () => {
   const unneeded = SEED_POLICY.filter((action) => !(action in NEEDED));
   assertEquals(unneeded, ["ecs:DescribeInstanceAttribute"]);
   assert(Object.keys(NEEDED).every((action) => SEED_POLICY.includes(action)));
 });
 
-for (const [action, verb] of Object.entries(NEEDED)) {
+const ALL_NEEDED = { ...NEEDED, ...NEEDED_BY_IPV6 };
+
+for (const [action, verb] of Object.entries(ALL_NEEDED)) {
   Deno.test(`without ${action} the error says to add it`, async () => {
     const stand = buildStand();
     const { cloud } = stand;
-    const allow = SEED_POLICY.filter((one) => one !== action);
+    const allow = [...SEED_POLICY, ...IPV6_POLICY]
+      .filter((one) => one !== action);
     const key = cloud.keys.add({ allow });
     const front = serveAlibaba(cloud);
     const transport = new OpenApiTransport({
