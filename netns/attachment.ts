@@ -204,6 +204,13 @@ export function vethMacs(owner: Owner): { host: Mac; pod: Mac } {
   };
 }
 
+/** An owner is asked for its names some ten times in an ADD. */
+const hashes = new WeakMap<Owner, string>();
+
 function ownerHash(owner: Owner): string {
-  return createHash("sha256").update(ownerKey(owner)).digest("hex");
+  const before = hashes.get(owner);
+  if (before !== undefined) return before;
+  const hash = createHash("sha256").update(ownerKey(owner)).digest("hex");
+  hashes.set(owner, hash);
+  return hash;
 }
