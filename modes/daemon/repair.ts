@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { hostLinkName } from "../../netns/attachment.ts";
+import { addressesOf, hostLinkName } from "../../netns/attachment.ts";
 import { type Cidr, hostCidr } from "../../netns/ip.ts";
 import type { Kernel, KernelEvent } from "../../netns/kernel.ts";
 import { NamespaceError } from "../../netns/namespace.ts";
@@ -45,6 +45,9 @@ export class Repairer implements AsyncDisposable {
   readonly #parts: RepairParts;
   readonly #pods = new Set<OwnerKey>();
   readonly #enis = new Set<string>();
+  /** Names of links and prefixes that something happened to. */
+  readonly #links = new Set<string>();
+  readonly #prefixes = new Set<Cidr>();
   readonly #ears: Disposable;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #work: Promise<void> = Promise.resolve();
@@ -66,10 +69,7 @@ export class Repairer implements AsyncDisposable {
    * @returns When that is done; failures are told, and tried again next time.
    */
   sweep(): Promise<void> {
-    for (const eniId of this.#parts.enis.ids()) this.#enis.add(eniId);
-    for (const { ownerKey } of this.#parts.lender.leases()) {
-      this.#pods.add(ownerKey);
-    }
+    this.#markAll();
     return this.#repairMarked();
   }
 
@@ -94,53 +94,60 @@ export class Repairer implements AsyncDisposable {
   #mark(event: KernelEvent): boolean {
     switch (event.kind) {
       case "lost":
-        for (const eniId of this.#parts.enis.ids()) this.#enis.add(eniId);
-        return this.#markPods(() => true);
+        this.#markAll();
+        return true;
       case "link":
         if (event.action === "new" && event.link.up) return false;
-        return this.#markEni(event.link.ifIndex) ||
-          this.#markPods((lease) =>
-            hostLinkName(lease.owner) === event.link.name
-          );
-      case "rule":
-        return event.action === "deleted" &&
-          this.#markIp(event.rule.from ?? event.rule.to);
+        this.#markEni(event.link.ifIndex);
+        this.#links.add(event.link.name);
+        return true;
+      case "rule": {
+        if (event.action !== "deleted") return false;
+        const { from, to } = event.rule;
+        for (const prefix of [from, to]) {
+          if (prefix !== undefined) this.#prefixes.add(prefix);
+        }
+        return true;
+      }
       case "route":
         if (event.action !== "deleted") return false;
-        return this.#markIp(event.route.destination) ||
-          this.#markEni(event.route.ifIndex);
+        this.#markEni(event.route.ifIndex);
+        this.#prefixes.add(event.route.destination);
+        return true;
       case "address":
         return false;
     }
   }
 
-  #markIp(prefix: Cidr | undefined): boolean {
-    return prefix !== undefined &&
-      this.#markPods(({ ip }) => hostCidr(ip) === prefix);
-  }
-
-  #markEni(ifIndex: number): boolean {
-    const eniId = this.#parts.enis.idOf(ifIndex);
-    if (eniId === undefined) return false;
-    this.#enis.add(eniId);
-    return true;
-  }
-
-  #markPods(
-    isMeant: (attachment: ReturnType<typeof attachmentOf>) => boolean,
-  ): boolean {
-    let found = false;
-    for (const lease of this.#parts.lender.leases()) {
-      if (!isMeant(attachmentOf(lease))) continue;
-      this.#pods.add(lease.ownerKey);
-      found = true;
+  #markAll(): void {
+    for (const eniId of this.#parts.enis.ids()) this.#enis.add(eniId);
+    for (const { ownerKey } of this.#parts.lender.leases()) {
+      this.#pods.add(ownerKey);
     }
-    return found;
+  }
+
+  #markEni(ifIndex: number): void {
+    const eniId = this.#parts.enis.idOf(ifIndex);
+    if (eniId !== undefined) this.#enis.add(eniId);
+  }
+
+  /** Finds whose links and prefixes were noted: one walk for a whole group. */
+  #markPods(): void {
+    const links = new Set(take(this.#links));
+    const prefixes = new Set(take(this.#prefixes));
+    if (links.size + prefixes.size === 0) return;
+    for (const lease of this.#parts.lender.leases()) {
+      const attachment = attachmentOf(lease);
+      const isMeant = links.has(hostLinkName(attachment.owner)) ||
+        addressesOf(attachment).some((ip) => prefixes.has(hostCidr(ip)));
+      if (isMeant) this.#pods.add(lease.ownerKey);
+    }
   }
 
   #repairMarked(): Promise<void> {
     this.#work = this.#work.then(async () => {
       const { enis, attacher } = this.#parts;
+      this.#markPods();
       for (const eniId of take(this.#enis)) {
         await this.#repair({ eni: eniId }, () => enis.repair(eniId));
       }
