@@ -194,13 +194,16 @@ function lookAtNeighbour(
 
 function lookAtRoute(step: RouteStep, view: View): Finding | undefined {
   const link = view.places.find(step.place, step.link);
-  const seen = view.at(step.place).routes(step.table, step.destination);
-  const held = seen.some(({ ifIndex, gateway, source }) =>
-    ifIndex === link?.ifIndex && gateway === step.gateway &&
-    source === step.source
-  );
-  if (held) return undefined;
-  const [other] = seen;
+  const { place, table, destination } = step;
+  if (link !== undefined) {
+    const { ifIndex } = link;
+    const held = view.at(place).routes({ table, destination, ifIndex })
+      .some(({ gateway, source }) =>
+        gateway === step.gateway && source === step.source
+      );
+    if (held) return undefined;
+  }
+  const [other] = view.at(place).routes({ table, destination });
   return other === undefined
     ? missing()
     : changed(`ip route ${describeRoute(other)}`);
@@ -210,10 +213,10 @@ function lookAtUnreachable(
   step: UnreachableStep,
   view: View,
 ): Finding | undefined {
-  const seen = view.at(step.place).routes(step.table, step.destination);
-  const held = seen.some(({ type, metric }) =>
-    type === RTN_UNREACHABLE && metric === step.metric
-  );
+  const { place, table, destination } = step;
+  const held = view.at(place)
+    .routes({ table, destination, type: RTN_UNREACHABLE })
+    .some(({ metric }) => metric === step.metric);
   return held ? undefined : missing();
 }
 

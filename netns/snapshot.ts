@@ -1,6 +1,7 @@
 /**
- * What a namespace holds, as far as somebody asks: each kind of object is
- * dumped once, when it is first asked for, and looked up by key from then on.
+ * What a namespace holds, as far as somebody asks. For one plan, objects are
+ * looked for one by one; for many, each kind is dumped once, when it is first
+ * asked for, and looked up by key from then on.
  *
  * @module
  */
@@ -11,6 +12,13 @@ import { findLinkByName, type LinkSeen, listLinks } from "./link.ts";
 import { listNeighbours, type NeighbourSeen } from "./neighbour.ts";
 import { listRoutes, type RouteSeen } from "./route.ts";
 import { listRules, type RuleSeen } from "./rule.ts";
+import {
+  dumpRules,
+  findRoutes,
+  firstRule,
+  type RouteWish,
+  type RuleFound,
+} from "./search.ts";
 import type { RouteSocket } from "./socket.ts";
 import { ruleFamily, type RuleStep } from "./step.ts";
 
@@ -23,22 +31,22 @@ export type RuleMatch = Pick<
 /** One namespace at about one moment. */
 export class Snapshot {
   readonly #socket: RouteSocket;
-  readonly #manyLinks: boolean;
+  readonly #manyPlans: boolean;
   readonly #indexes = new Map<string, unknown>();
 
   /**
    * Takes nothing yet.
    *
    * @param socket Serves the namespace.
-   * @param options Whether many links will be asked for, so that a dump of
-   * them all is less than asking for each.
+   * @param options Whether many pods' plans will be held against it, so that
+   * a dump of all objects is less than a look for each.
    */
   constructor(
     socket: RouteSocket,
-    { manyLinks = false }: { readonly manyLinks?: boolean } = {},
+    { manyPlans = false }: { readonly manyPlans?: boolean } = {},
   ) {
     this.#socket = socket;
-    this.#manyLinks = manyLinks;
+    this.#manyPlans = manyPlans;
   }
 
   /**
@@ -48,7 +56,7 @@ export class Snapshot {
    * @returns The link; undefined when there is none.
    */
   link(name: string): LinkSeen | undefined {
-    if (!this.#manyLinks) return findLinkByName(this.#socket, name);
+    if (!this.#manyPlans) return findLinkByName(this.#socket, name);
     return this.#index("links", () => {
       const links = listLinks(this.#socket);
       return new Map(links.map((link) => [link.name, link]));
@@ -62,7 +70,7 @@ export class Snapshot {
    * @returns The settings; undefined when there is no such link.
    */
   conf(ifIndex: number): InetConf | undefined {
-    if (!this.#manyLinks) return getInetConf(this.#socket, ifIndex);
+    if (!this.#manyPlans) return getInetConf(this.#socket, ifIndex);
     return this.#index("confs", () => listInetConfs(this.#socket)).get(ifIndex);
   }
 
@@ -95,18 +103,23 @@ export class Snapshot {
   }
 
   /**
-   * Finds the routes of a table to one destination.
+   * Finds routes.
    *
-   * @param table The table.
-   * @param destination Exactly this prefix.
+   * @param wish Which.
    * @returns The routes; none is empty.
    */
-  routes(table: number, destination: Cidr): readonly RouteSeen[] {
-    return this.#index("routes", () =>
+  routes(wish: RouteWish): readonly RouteSeen[] {
+    if (!this.#manyPlans) return findRoutes(this.#socket, wish);
+    const { table, destination, ifIndex, type } = wish;
+    const routes = this.#index("routes", () =>
       Map.groupBy(
         listRoutes(this.#socket),
         (route) => `${route.table} ${route.destination}`,
       )).get(`${table} ${destination}`) ?? [];
+    return routes.filter((route) =>
+      (ifIndex === undefined || route.ifIndex === ifIndex) &&
+      (type === undefined || route.type === type)
+    );
   }
 
   /**
@@ -115,7 +128,15 @@ export class Snapshot {
    * @param match Which packets, and the priority.
    * @returns The rule; undefined when there is none.
    */
-  rule(match: RuleMatch): RuleSeen | undefined {
+  rule(match: RuleMatch): RuleFound | undefined {
+    if (!this.#manyPlans) {
+      const family = ruleFamily(match);
+      const rules = this.#index(
+        `rules ${family}`,
+        () => dumpRules(this.#socket, family),
+      );
+      return firstRule(rules, match);
+    }
     return this.#index("rules", () => {
       const rules = new Map<string, RuleSeen>();
       for (const rule of listRules(this.#socket)) {

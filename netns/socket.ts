@@ -47,6 +47,7 @@ const NLMSGERR_ATTR_MSG = 1;
 const SOL_NETLINK = 270;
 const NETLINK_CAP_ACK = 10;
 const NETLINK_EXT_ACK = 11;
+const NETLINK_GET_STRICT_CHK = 12;
 
 /** An acknowledgement is 36 bytes and a sentence; a page is ample. */
 const answer = new Uint8Array(4096);
@@ -93,10 +94,9 @@ export class RouteSocket implements Disposable {
     this.namespace = namespace;
     this.#socket = socket;
     this.#fd = libnl().nl_socket_get_fd(socket.pointer);
-    const on = new Uint8Array(new Int32Array([1]).buffer);
     // Kernels before 4.12 refuse them: then errors come without a sentence.
-    libc().setsockopt(this.#fd, SOL_NETLINK, NETLINK_EXT_ACK, on, 4);
-    libc().setsockopt(this.#fd, SOL_NETLINK, NETLINK_CAP_ACK, on, 4);
+    this.#set(NETLINK_EXT_ACK, 1);
+    this.#set(NETLINK_CAP_ACK, 1);
   }
 
   /** libnl's own socket, for its dumps. */
@@ -142,16 +142,25 @@ export class RouteSocket implements Disposable {
    *
    * @param op The command that does the same, for the error.
    * @param message The question.
+   * @param options `strict` has the kernel heed what narrows the question;
+   * before 4.20 it answers as if nothing did.
    * @returns The bodies of the answers, in groups of some dozens.
    * @throws {NetlinkError} What the kernel refused it with.
    */
   *dumpBodies(
     op: string,
     message: Message,
+    { strict = false }: { readonly strict?: boolean } = {},
   ): Generator<Uint8Array<ArrayBuffer>[]> {
     const bytes = writeMessage({ ...message, flags: NLM_F_DUMP });
     this.#number(bytes);
-    checkErrno(op, libc().send(this.#fd, bytes, BigInt(bytes.length), 0));
+    // Not for good: libnl's own dumps have less than a strict kernel wants.
+    if (strict) this.#set(NETLINK_GET_STRICT_CHK, 1);
+    try {
+      checkErrno(op, libc().send(this.#fd, bytes, BigInt(bytes.length), 0));
+    } finally {
+      if (strict) this.#set(NETLINK_GET_STRICT_CHK, 0);
+    }
     const buffer = new Uint8Array(DUMP_BYTES);
     while (true) {
       const { bodies, ended } = this.#readGroup(op, buffer);
@@ -208,6 +217,12 @@ export class RouteSocket implements Disposable {
   /** Closes the socket; a second time does nothing. */
   [Symbol.dispose](): void {
     this.#socket[Symbol.dispose]();
+  }
+
+  /** What an old kernel refuses, it does without. */
+  #set(option: number, value: number): void {
+    const bytes = new Uint8Array(new Int32Array([value]).buffer);
+    libc().setsockopt(this.#fd, SOL_NETLINK, option, bytes, 4);
   }
 
   /** Sends a message, and gives the bodies of what came before its end. */

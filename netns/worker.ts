@@ -184,7 +184,7 @@ const SLICE_COUNT = 5;
 
 async function compareAll(plans: readonly Plan[]): Promise<Difference[][]> {
   const host = opened().routes;
-  const node = new Snapshot(host, { manyLinks: true });
+  const node = new Snapshot(host, { manyPlans: true });
   const found: Difference[][] = [];
   for (const plan of plans) {
     found.push(comparePlan(plan, host, node));
