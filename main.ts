@@ -16,6 +16,7 @@ interface Mode {
 const MODES: ReadonlyMap<string, () => Promise<Mode>> = new Map([
   ["cni", () => import("./modes/cni/main.ts")],
   ["daemon", () => import("./modes/daemon/main.ts")],
+  ["explain", () => import("./modes/operator/explain.ts")],
   ["install", () => import("./modes/install/main.ts")],
   ["status", () => import("./modes/operator/status.ts")],
 ]);

@@ -26,6 +26,7 @@ const ALONE = [
   "tests/bandwidth",
   "tests/cni",
   "tests/daemon",
+  "tests/explain",
   "tests/fabric",
   "tests/install",
   "tests/stage",

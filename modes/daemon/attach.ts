@@ -16,6 +16,7 @@ import type { Kernel } from "../../netns/kernel.ts";
 import { planOf, type Plans } from "../../netns/recipe.ts";
 import type { Difference, Plan } from "../../netns/step.ts";
 import { PoolError } from "../../pool/error.ts";
+import type { History } from "../../pool/history.ts";
 import { errorFields, type Log } from "../log.ts";
 import {
   attachmentOf,
@@ -24,11 +25,13 @@ import {
   requireResultOf,
   requireSame,
   sentence,
+  whereOf,
 } from "./attached.ts";
 import type { NodeEnis } from "./enis.ts";
 import type { Lender } from "./lender.ts";
-import { type CniRequest, RequestError } from "./request.ts";
-import { CODE_CHANGED } from "./result.ts";
+import { requireAsMade, requireAttached } from "./checked.ts";
+import type { CniRequest } from "./request.ts";
+import { meaning } from "./result.ts";
 import { Sandboxes } from "./sandboxes.ts";
 import { Unheard } from "./unheard.ts";
 
@@ -44,6 +47,8 @@ export interface AttacherParts {
   readonly nodeIp: Ip;
   /** Bytes in a pod's packet when the network doesn't say. */
   readonly mtu: number;
+  /** Where what happened to each pod is kept. */
+  readonly history: Pick<History, "note">;
   /** Where is told what no caller hears. */
   readonly log: Log;
 }
@@ -107,6 +112,9 @@ export class Attacher {
         owner.containerId,
         () => this.#add(request, either),
       );
+    } catch (error) {
+      this.#note(owner, "ADD failed", meaning(error).msg);
+      throw error;
     } finally {
       adding.delete(deleted);
       if (adding.size === 0) this.#adding.delete(ownerKey(owner));
@@ -120,11 +128,19 @@ export class Attacher {
    * @throws {RequestError} That names every object which is missing or
    * changed, as the command that makes it.
    */
-  check(request: SandboxRequest): Promise<void> {
-    return this.#sandboxes.run(
-      request.owner.containerId,
-      () => this.#check(request),
-    );
+  async check(request: SandboxRequest): Promise<void> {
+    const { owner } = request;
+    try {
+      await this.#sandboxes.run(
+        owner.containerId,
+        () => this.#check(request),
+      );
+      this.#note(owner, "CHECK");
+    } catch (error) {
+      const { msg, details } = meaning(error);
+      this.#note(owner, "CHECK failed", `${msg}: ${details}`);
+      throw error;
+    }
   }
 
   /**
@@ -235,13 +251,18 @@ export class Attacher {
     const known = { ...pod && { pod }, ...bandwidth && { bandwidth } };
     const wantsEni = request.config.eni === "exclusive";
     const wish = { owner, ...known, netns, mtu, wantsEni };
+    const name = pod && { pod: `${pod.namespace}/${pod.name}` };
+    this.#parts.history.note({ ownerKey: key, netns, ...name }, "ADD");
     signal.throwIfAborted();
     await kernel.checkNamespace(netns);
     const earlier = lender.lease(key);
     if (earlier !== undefined) requireSame(attachmentOf(earlier), netns);
     this.#unreleased.delete(key);
     const attachment = attachmentOf(await lender.claim(wish, signal));
-    const plan = this.#plans(attachment).pod;
+    if (earlier === undefined) {
+      this.#note(owner, "leased", whereOf(attachment));
+    }
+    const plan = this.plans(attachment).pod;
     try {
       await kernel.apply(plan);
       signal.throwIfAborted();
@@ -250,6 +271,7 @@ export class Attacher {
       if (earlier === undefined) await this.#delete(owner);
       throw error;
     }
+    this.#note(owner, "attached");
     const isNew = earlier === undefined;
     const ticket = this.#unheard.answered(key, { isNew });
     return {
@@ -259,42 +281,19 @@ export class Attacher {
       undo: () =>
         this.#sandboxes.run(owner.containerId, async () => {
           const isForgotten = this.#unheard.isForgotten(key, ticket);
-          if (isForgotten) await this.#delete(owner);
+          if (!isForgotten) return;
+          this.#note(owner, "undone", "the caller of ADD was gone");
+          await this.#delete(owner);
         }),
     };
   }
 
   async #check(request: SandboxRequest): Promise<void> {
-    const { lender, kernel, enis } = this.#parts;
-    const lease = lender.lease(ownerKey(request.owner));
-    if (lease === undefined) {
-      throw new RequestError(
-        CODE_CHANGED,
-        `${ownerKey(request.owner)} has no address here: it was never ` +
-          "attached on this node, or is detached",
-      );
-    }
-    const attachment = attachmentOf(lease);
+    const lease = this.#parts.lender.lease(ownerKey(request.owner));
+    const attachment = requireAttached(request.owner, lease);
     requireResultOf(attachment, request);
-    const eni = eniOf(attachment);
-    if (eni !== undefined && enis.attached(eni.id) === undefined) {
-      throw new RequestError(
-        CODE_CHANGED,
-        `${eni.id} (${eni.mac}), which carries ${attachment.ip}, isn't on ` +
-          "this node any more",
-      );
-    }
-    const { shared, pod } = this.#plans(attachment);
-    const netns = request.netns ?? attachment.netns;
-    const plans: readonly Plan[] = [{ ...pod, netns }, shared];
-    const found = await Promise.all(plans.map((plan) => kernel.compare(plan)));
-    const differences = found.flat();
-    if (differences.length === 0) return;
-    throw new RequestError(
-      CODE_CHANGED,
-      `the network of ${ownerKey(request.owner)} isn't as it was made`,
-      differences.map(sentence),
-    );
+    const plans = this.plans(attachment);
+    await requireAsMade({ attachment, plans, request }, this.#parts);
   }
 
   async #repair(key: string): Promise<readonly Difference[]> {
@@ -305,7 +304,7 @@ export class Attacher {
     const eni = eniOf(attachment);
     // Its ENI is gone or comes: without it there is nothing to lead to.
     if (eni !== undefined && enis.attached(eni.id) === undefined) return [];
-    const { shared, pod } = this.#plans(attachment);
+    const { shared, pod } = this.plans(attachment);
     // What an ENI's pods share is repaired with the ENI.
     const plans = eni === undefined ? [shared, pod] : [pod];
     const found: Difference[] = [];
@@ -314,11 +313,21 @@ export class Attacher {
       if (differences.length > 0) await kernel.apply(plan);
       found.push(...differences);
     }
+    if (found.length > 0) {
+      const was = found.map(sentence).join("; ");
+      this.#note(attachment.owner, "repaired", was);
+    }
     return found;
   }
 
-  /** By the node as it is now: an ENI's index may not be what it was. */
-  #plans(attachment: Attachment): Plans {
+  /**
+   * Plans an attachment by the node as it is now: an ENI's index may not be
+   * what it was.
+   *
+   * @param attachment What a pod has.
+   * @returns What the kernel shall hold.
+   */
+  plans(attachment: Attachment): Plans {
     const { nodeIp, mtu, enis } = this.#parts;
     const eniId = eniOf(attachment)?.id;
     const eni = eniId === undefined ? undefined : enis.link(eniId);
@@ -337,10 +346,11 @@ export class Attacher {
       return;
     }
     const attachment = attachmentOf(lease);
-    await kernel.remove(this.#plans(attachment).pod);
+    await kernel.remove(this.plans(attachment).pod);
     try {
       await lender.release(key);
       this.#unreleased.delete(key);
+      this.#note(owner, "released", attachment.ip);
       for (const ip of addressesOf(attachment)) this.#released.add(ip);
     } catch (error) {
       if (!(error instanceof PoolError) || error.kind !== "journal") {
@@ -357,5 +367,9 @@ export class Attacher {
       }
       this.#unreleased.set(key, owner);
     }
+  }
+
+  #note(owner: Owner, what: string, detail?: string): void {
+    this.#parts.history.note({ ownerKey: ownerKey(owner) }, what, detail);
   }
 }

@@ -180,3 +180,16 @@ export function requireSame(earlier: Attachment, netns: string): void {
       `${earlier.netns}: DEL it first`,
   );
 }
+
+/**
+ * Says where a pod's address comes from, for people.
+ *
+ * @param attachment What the pod has.
+ * @returns The addresses, and the ENI or the pod CIDR.
+ */
+export function whereOf(attachment: Attachment): string {
+  const where = attachment.recipe === "vpc/1"
+    ? `of ${attachment.podCidr}`
+    : `on ${attachment.eni.id} (${attachment.eni.mac})`;
+  return `${addressesOf(attachment).join(", ")} ${where}`;
+}

@@ -7,6 +7,7 @@ import build from "../../deno.json" with { type: "json" };
 import { vpcNodePlan } from "../../netns/datapath/vpc.ts";
 import { type Kernel, openKernel } from "../../netns/kernel.ts";
 import type { Keeper } from "../../pool/contract.ts";
+import { type History, openHistory } from "../../pool/history.ts";
 import { type Journal, openJournal } from "../../pool/journal.ts";
 import { openKeeper } from "../../pool/keeper.ts";
 import { PodCidr } from "../../pool/pod_cidr.ts";
@@ -26,6 +27,7 @@ import { LiveConfig } from "./live.ts";
 import { Lender } from "./lender.ts";
 import { type DaemonMode, requireMode } from "./mode.ts";
 import type { NodeEnis } from "./enis.ts";
+import { explain } from "./explain.ts";
 import { installBeside } from "./install.ts";
 import { type NodeFacts, openNode } from "./node.ts";
 import { poolOptions } from "./pool.ts";
@@ -88,6 +90,11 @@ async function run(options: DaemonArguments, log: Log): Promise<void> {
   });
   await using kernel = await openKernel({ workerUrl: workerUrl() });
   using wayBack = new WayBack({ kernel, log });
+  using history = openHistory(`${options.stateDir}/history.db`, {
+    nowMs: Date.now,
+    onFailure: (error) =>
+      log.warning("what happens to pods isn't kept", errorFields(error)),
+  });
   const { mode, stateDir } = options;
   requireMode(mode, journal.load().leases);
   const hostWatch = new HostWatch(
@@ -103,6 +110,7 @@ async function run(options: DaemonArguments, log: Log): Promise<void> {
     kernel,
     hostWatch,
     wayBack,
+    history,
     mode,
     log,
   };
@@ -153,6 +161,7 @@ interface Parts {
   readonly kernel: Kernel;
   readonly hostWatch: HostWatch;
   readonly wayBack: WayBack;
+  readonly history: History;
   readonly mode: DaemonMode;
   readonly log: Log;
 }
@@ -169,7 +178,7 @@ async function serveUntilTold(parts: Parts & Pool): Promise<void> {
   const { mtu } = config;
   const nodeIp = node.instance.primaryIp;
   const attacher = new Attacher({ ...parts, nodeIp, mtu });
-  const commands = operatorCommands(parts);
+  const commands = operatorCommands(parts, attacher);
   const started = keeper.start(AbortSignal.timeout(START_DEADLINE_MS));
   started.catch((error) =>
     log.error("the cloud hasn't told which ENIs there are", errorFields(error))
@@ -224,7 +233,10 @@ function beginInstall(
   return flags && installBeside({ socket, stateDir, flags, log });
 }
 
-function operatorCommands(parts: Parts & Pool): OperatorCommands {
+function operatorCommands(
+  parts: Parts & Pool,
+  attacher: Attacher,
+): OperatorCommands {
   const { keeper, lender, node, hostWatch } = parts;
   return {
     status: () =>
@@ -245,6 +257,7 @@ function operatorCommands(parts: Parts & Pool): OperatorCommands {
         leases: lender.leases(),
         host: hostWatch.status(),
       }),
+    explain: (body) => explain({ ...parts, attacher }, body),
     drain: async (_, gone) => {
       const deadline = AbortSignal.timeout(DRAIN_DEADLINE_MS);
       await drain(parts, AbortSignal.any([gone, deadline]));
