@@ -65,9 +65,17 @@ export interface HistoryOptions {
   readonly nowMs: () => number;
   /** Told of the first failure, and of a failure after things went well. */
   readonly onFailure: (error: unknown) => void;
-  /** @default {512} */
+  /**
+   * How many subjects are remembered; the oldest goes first.
+   *
+   * @default {512}
+   */
   readonly subjectLimit?: number;
-  /** @default {32} */
+  /**
+   * How many deeds of one subject are remembered.
+   *
+   * @default {32}
+   */
   readonly deedLimit?: number;
 }
 

@@ -124,10 +124,7 @@ async function perform(life: Simulation, act: Act): Promise<void> {
     case "configure":
       return life.configure(act.wanted);
     case "spoil":
-      for (const fault of act.faults) {
-        cloud.faults.add(fault, { action: act.action });
-      }
-      return;
+      return spoil(life, act);
     case "drift":
       return await drift(life, act.deed);
     case "occupy": {
@@ -144,6 +141,12 @@ async function perform(life: Simulation, act: Act): Promise<void> {
       process.end();
       bury(life);
       return life.loseJournal();
+  }
+}
+
+function spoil(life: Simulation, act: Extract<Act, { do: "spoil" }>): void {
+  for (const fault of act.faults) {
+    life.cloud.faults.add(fault, { action: act.action });
   }
 }
 
