@@ -25,6 +25,7 @@ const USAGE = `usage: terway MODE [argument...], each with a --help of its own
   daemon    a node's pool of ENIs and addresses, and its pods' network
   install   puts plugin and network list in place, and takes them away
   status    what a node's daemon holds, and who waits for what
+  explain   one pod: its plan, what differs in the kernel, what happened to it
   cni       the plugin; also when CNI_COMMAND is set, as a runtime does it
   --version
 `;
