@@ -239,7 +239,7 @@ export const TABLE_MAIN = 254;
  * ```
  * @param step The object.
  * @param netns The pod's namespace, for steps that live there.
- * @returns A line for a shell, without quotes.
+ * @returns A line for a shell.
  */
 export function command(step: Step, netns = "POD"): string {
   const at = "place" in step && step.place === "pod"
@@ -279,10 +279,19 @@ export function command(step: Step, netns = "POD"): string {
 }
 
 /** A veth's second end can't be up before the first one knows it. */
-function vethCommand({ host, pod, mtu }: VethStep, netns: string): string {
+function vethCommand(
+  { host, pod, mtu, alias }: VethStep,
+  netns: string,
+): string {
   return `ip link add ${host.name} up address ${host.mac} mtu ${mtu} ` +
     `type veth peer ${pod.name} address ${pod.mac} mtu ${mtu} ` +
-    `netns ${netns} && nsenter --net=${netns} ip link set ${pod.name} up`;
+    `netns ${netns} && nsenter --net=${netns} ip link set ${pod.name} up` +
+    (alias === "" ? "" : ` && ip link set ${host.name} alias ${quoted(alias)}`);
+}
+
+/** As one word for a shell: names of pods come from outside. */
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 function addressCommand(step: AddressStep): string {

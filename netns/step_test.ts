@@ -17,7 +17,8 @@ Deno.test("command() of a veth names both ends, and brings both up", () => {
     },
     "ip link add cali1 up address 0e:00:00:00:00:01 mtu 1500 type veth peer " +
       "eth0 address 0a:00:00:00:00:01 mtu 1500 netns POD && " +
-      "nsenter --net=POD ip link set eth0 up",
+      "nsenter --net=POD ip link set eth0 up && " +
+      "ip link set cali1 alias 'terway default/web-0 c0ffee'",
   );
 });
 

@@ -4,6 +4,7 @@
  */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Caller, Sandbox } from "./daemon/harness.ts";
+import { probe } from "../netns/probe.ts";
 import { runIn } from "./fabric/inside.ts";
 import { openStage } from "./stage/stage.ts";
 
@@ -89,7 +90,10 @@ Deno.test("terway explain prints commands that do what the daemon did", async ()
     cniVersion: "1.0.0",
     name: "terway",
     type: "terway",
-    runtimeConfig: { bandwidth },
+    runtimeConfig: {
+      bandwidth,
+      portMappings: [{ hostPort: 8080, containerPort: 80, protocol: "tcp" }],
+    },
   };
   await caller.ok("ADD", env, conf);
   const { stdout } = await explain(caller, "web", "--json");
@@ -99,6 +103,11 @@ Deno.test("terway explain prints commands that do what the daemon did", async ()
   };
   const script = await explain(caller, "web", "--as-commands");
   assertEquals(script.stdout.trimEnd().split("\n"), [...shared, ...commands]);
+  // The way back of its hostPort is for all pods.
+  assertEquals(
+    shared.includes("nft add table inet terway_way_back"),
+    probe().nft.can,
+  );
 
   await stage.killDaemon("n1");
   const link = /ip link add (cali\w+)/.exec(commands.join())?.[1] ?? "";

@@ -19,6 +19,7 @@ import type { Candidate, Explained, Explanation } from "../explain_form.ts";
 import { attachmentOf } from "./attached.ts";
 import type { Lender } from "./lender.ts";
 import { CNI_CODE, RequestError } from "./request.ts";
+import type { WayBack } from "./way_back.ts";
 
 /** What explaining works with. */
 export interface ExplainParts {
@@ -30,6 +31,8 @@ export interface ExplainParts {
   readonly lender: Pick<Lender, "lease" | "leases">;
   /** Knows how that is made. */
   readonly attacher: { plans(attachment: Attachment): Plans };
+  /** Knows how answers of translated connections leave. */
+  readonly wayBack: Pick<WayBack, "commands" | "differences">;
   /** Knows what was. */
   readonly history: Pick<History, "deeds" | "subjects">;
 }
@@ -165,7 +168,7 @@ async function explainOne(
 }
 
 async function explainLease(
-  { kernel, attacher }: ExplainParts,
+  { kernel, attacher, wayBack }: ExplainParts,
   lease: Lease,
 ): Promise<Pick<Explained, "lease" | "plan" | "differences" | "problem">> {
   const attachment = attachmentOf(lease);
@@ -173,6 +176,8 @@ async function explainLease(
   const plans = attacher.plans(attachment);
   const commands = ({ steps, netns }: Plan): readonly string[] =>
     steps.map((step) => command(step, netns));
+  // Of pods on shared ENIs alone: others leave by where they came in.
+  const isTranslated = recipe === "veth/1";
   const explained = {
     lease: {
       ips: addressesOf(attachment),
@@ -183,7 +188,13 @@ async function explainLease(
       mtu,
       atMs: lease.atMs,
     },
-    plan: { shared: commands(plans.shared), pod: commands(plans.pod) },
+    plan: {
+      shared: [
+        ...commands(plans.shared),
+        ...isTranslated ? wayBack.commands() : [],
+      ],
+      pod: commands(plans.pod),
+    },
   };
   try {
     const found = await Promise.all([
@@ -195,7 +206,8 @@ async function explainLease(
       object,
       ...seen === undefined ? {} : { seen },
     }));
-    return { ...explained, differences };
+    const others = isTranslated ? await wayBack.differences() : [];
+    return { ...explained, differences: [...differences, ...others] };
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
     return { ...explained, problem };

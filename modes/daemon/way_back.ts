@@ -13,10 +13,12 @@ import {
   removeWayBack,
   WAY_BACK_MARK,
   WAY_BACK_TABLE,
+  wayBackCommands,
   wayBackPlan,
 } from "../../netns/datapath/way_back.ts";
 import type { Kernel } from "../../netns/kernel.ts";
 import type { NftObject } from "../../netns/nft.ts";
+import type { Differing } from "../explain_form.ts";
 import { errorFields, type Log } from "../log.ts";
 
 /** What it works with. */
@@ -62,6 +64,34 @@ export class WayBack implements Disposable {
   /** Opens it when somebody translates, and repairs it. */
   async sweep(): Promise<void> {
     if (this.#isOpen || await this.#isWanted()) await this.#keep();
+  }
+
+  /**
+   * Tells what is in force.
+   *
+   * @returns The commands that it equals; none while it isn't open.
+   */
+  commands(): readonly string[] {
+    return this.#isOpen ? wayBackCommands() : [];
+  }
+
+  /**
+   * Names what isn't as it was made.
+   *
+   * @returns Objects as commands; none while it isn't open.
+   */
+  async differences(): Promise<readonly Differing[]> {
+    if (!this.#isOpen) return [];
+    const { kernel } = this.#parts;
+    const rules = await kernel.compare(wayBackPlan());
+    const found: Differing[] = rules.map(({ problem, object }) => ({
+      problem,
+      object,
+    }));
+    if (await this.#isTableMade()) return found;
+    const { family, name } = WAY_BACK_TABLE;
+    const object = `nft add table ${family} ${name}, and all that is in it`;
+    return [...found, { problem: "missing", object }];
   }
 
   /** Takes it away, for a node that no pods are left on. */

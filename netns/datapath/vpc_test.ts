@@ -24,7 +24,8 @@ Deno.test("vpcPlan() shows the pod CIDR's prefix, and routes by the node alone",
   assertEquals(commandsOf(vpcPlan(BUSYBOX)), [
     `ip link add ${link} up address 0e:e5:97:a8:5c:31 mtu 1500 type veth peer ` +
     "eth0 address 0a:e5:97:a8:5c:31 mtu 1500 netns POD && " +
-    "pod ip link set eth0 up",
+    `pod ip link set eth0 up && ip link set ${link} alias ` +
+    "'terway terway/c0ffee/eth0 - /run/netns/busybox'",
     `sysctl net.ipv4.conf.${link}.forwarding=1 net.ipv4.conf.${link}.rp_filter=0`,
     "pod ip address add 172.30.0.4/24 broadcast 172.30.0.255 dev eth0 noprefixroute",
     "pod ip neighbour add 169.254.1.1 lladdr 0e:e5:97:a8:5c:31 dev eth0 nud permanent",

@@ -20,7 +20,7 @@
  * @module
  */
 import type { NftCommand, NftObject } from "../nft.ts";
-import { type Plan, TABLE_MAIN } from "../step.ts";
+import { command, type Plan, TABLE_MAIN } from "../step.ts";
 
 /**
  * The mark, of packets and connections: one bit, which kube-proxy (0x4000,
@@ -92,6 +92,34 @@ export function wayBackPlan(): Plan {
       table: TABLE_MAIN,
     }],
   };
+}
+
+/**
+ * Writes all of it as the commands that it equals.
+ *
+ * @returns Lines for a shell, in their order.
+ */
+export function wayBackCommands(): readonly string[] {
+  const { family, name } = WAY_BACK_TABLE;
+  const table = `${family} ${name}`;
+  const match = {
+    way_in: `iifname != "${PODS}" oifname "${PODS}" ct direction original ` +
+      "ct status dnat ct mark set ct mark",
+    way_back: `iifname "${PODS}" ct direction reply ct mark & ` +
+      `${WAY_BACK_MARK} == ${WAY_BACK_MARK} meta mark set meta mark`,
+  } as const;
+  return [
+    ...wayBackPlan().steps.map((step) => command(step)),
+    `nft add table ${table}`,
+    ...CHAINS.map(({ name, type, hook, prio }) =>
+      `nft 'add chain ${table} ${name} { type ${type} hook ${hook} ` +
+      `priority ${prio}; policy accept; }'`
+    ),
+    ...RULES.map(({ chain, comment }) =>
+      `nft 'add rule ${table} ${chain} ${match[chain]} | ${WAY_BACK_MARK} ` +
+      `comment "${comment}"'`
+    ),
+  ];
 }
 
 /**

@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { comparePlan } from "../compare.ts";
 import { Lab, testWhere } from "../lab.ts";
 import { type Nft, type NftCommand, type NftObject, openNft } from "../nft.ts";
 import { probe } from "../probe.ts";
@@ -8,6 +9,7 @@ import {
   makeWayBack,
   removeWayBack,
   WAY_BACK_TABLE,
+  wayBackCommands,
   wayBackPlan,
 } from "./way_back.ts";
 
@@ -44,6 +46,23 @@ testWhere({
     const left = nft.run([LIST]);
     assertEquals(left.length, 1);
     assertEquals((left[0]?.["table"] as { name: string }).name, other.name);
+  },
+});
+
+testWhere({
+  needs,
+  name: "wayBackCommands() make what plan and table are",
+  fn: () => {
+    using lab = new Lab();
+    const { node } = lab;
+    using nft = openNft(node.routes.namespace);
+    nft.run(makeWayBack());
+    const made = node.run("nft", "list", "ruleset");
+    nft.run(removeWayBack());
+    node.run("sh", "-ec", wayBackCommands().join("\n"));
+    assert(isWayBack(nft.run([LIST])));
+    assertEquals(node.run("nft", "list", "ruleset"), made);
+    assertEquals(comparePlan(wayBackPlan(), node.routes), []);
   },
 });
 
