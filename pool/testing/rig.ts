@@ -5,8 +5,11 @@
  */
 import { assertEquals } from "@std/assert";
 import { openDirect } from "../../tests/emulators/alibaba/direct.ts";
-import type { CloudOptions } from "../../tests/emulators/alibaba/cloud.ts";
-import { buildStand, type Stand } from "../../tests/emulators/alibaba/stand.ts";
+import {
+  buildStand,
+  type Stand,
+  type StandOptions,
+} from "../../tests/emulators/alibaba/stand.ts";
 import type { Cloud } from "../cloud.ts";
 import type {
   ClaimWish,
@@ -26,7 +29,7 @@ import { SimClock } from "./sim_clock.ts";
 /** How a rig shall be; by default as {@linkcode Stand} says, and no stock. */
 export interface RigOptions {
   /** How the region shall be. */
-  readonly cloud?: CloudOptions;
+  readonly cloud?: StandOptions;
   /** @default {0} */
   readonly minIdle?: number;
   /** @default {5} */
@@ -43,6 +46,8 @@ export interface RigOptions {
   readonly chance?: number;
   /** Names of the stand's vSwitches. @default {["vSwitchId"]} */
   readonly vSwitches?: readonly ("vSwitchId" | "smallVSwitchId")[];
+  /** The journal's file. @default {":memory:"} */
+  readonly journalPath?: string;
   /** Hears what the keeper tells, when it does. */
   readonly onNews?: (news: PoolNews) => void;
 }
@@ -138,7 +143,8 @@ export class Rig {
     this.#chance = options.chance ?? 0.5;
     this.#onNews = options.onNews ?? (() => {});
     const { instanceId } = this.stand;
-    this.journal = openJournal(":memory:", { instanceId });
+    const { journalPath = ":memory:" } = options;
+    this.journal = openJournal(journalPath, { instanceId });
     this.keeper = this.open();
   }
 

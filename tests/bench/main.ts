@@ -13,6 +13,7 @@ import { kernelWork } from "./kernel.ts";
 import { memory } from "./memory.ts";
 import { packets } from "./packets.ts";
 import type { Part } from "./part.ts";
+import { pool } from "./pool.ts";
 import { verbs } from "./verbs.ts";
 
 /** In the order in which they run. */
@@ -23,6 +24,7 @@ const PARTS: readonly Part[] = [
   growth,
   packets,
   memory,
+  pool,
 ];
 
 async function main(): Promise<number> {

@@ -10,6 +10,8 @@ import { type CloudOptions, EmulatedCloud } from "./cloud.ts";
 export interface StandOptions extends CloudOptions {
   /** Whether the vSwitches of zone a have IPv6. @default {false} */
   readonly ipv6?: boolean;
+  /** The node's type. @default {"ecs.g7.large"} */
+  readonly instanceType?: string;
 }
 
 /** A region with one VPC, three vSwitches in two zones, a group and a node. */
@@ -28,7 +30,7 @@ export interface Stand {
   readonly securityGroupId: string;
   /** Another group of the VPC; nothing is in it. */
   readonly otherSecurityGroupId: string;
-  /** An ecs.g7.large: 3 cards of 6 addresses a family. */
+  /** By default an ecs.g7.large: 3 cards of 6 addresses a family. */
   readonly instanceId: string;
   /** Its type. */
   readonly instanceType: string;
@@ -64,7 +66,7 @@ export function buildStand(options: StandOptions = {}): Stand {
   });
   const group = cloud.addSecurityGroup({ vpcId });
   const other = cloud.addSecurityGroup({ vpcId });
-  const instanceType = "ecs.g7.large";
+  const { instanceType = "ecs.g7.large" } = options;
   const node = cloud.addInstance({ type: instanceType, vSwitchId: near.id });
   return {
     cloud,
