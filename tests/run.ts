@@ -3,7 +3,8 @@
  *
  * Installs the packages that the tests need, builds the launcher and the
  * executable so that the suites run them, runs all tests and examples, and
- * ends with one line: `N passed, N failed`, or `…, N skipped`.
+ * ends with one line: `N passed, N failed`, or `…, N skipped`. With
+ * `--thorough` also what a commit only tries a part of.
  *
  * @module
  */
@@ -13,6 +14,7 @@ import {
   NETWORK_PACKAGES,
   TEST_PACKAGES,
 } from "./packages.ts";
+import { THOROUGH } from "./simulate/commit.ts";
 
 const ROOT: string = new URL("../", import.meta.url).pathname;
 
@@ -53,7 +55,11 @@ interface Count {
 async function main(): Promise<number> {
   await prepare();
   const executable = await compile();
-  const env = { ...executable.env, NO_COLOR: "1" };
+  const env = {
+    ...executable.env,
+    NO_COLOR: "1",
+    ...(Deno.args.includes("--thorough") ? { [THOROUGH]: "1" } : {}),
+  };
   const [together, alone] = await findTests();
   const counts = [
     executable.count,

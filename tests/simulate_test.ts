@@ -2,27 +2,11 @@ import { assert, assertEquals } from "@std/assert";
 import { mix } from "../pool/testing/chance.ts";
 import { live } from "../pool/testing/live.ts";
 import { scriptBy } from "../pool/testing/ops.ts";
+import { commitSeed } from "./simulate/commit.ts";
 import { failureLines } from "./simulate/report.ts";
 
 const SEED_COUNT = 200;
 const STEP_COUNT = 100;
-
-/** Each commit tries other lives; without git, always the same. */
-async function commitSeed(): Promise<{ name: string; seed: number }> {
-  const fallback = { name: "no commit", seed: 2026 };
-  try {
-    const { success, stdout } = await new Deno.Command("git", {
-      args: ["rev-parse", "HEAD"],
-      cwd: new URL(".", import.meta.url),
-      stderr: "null",
-    }).output();
-    const name = new TextDecoder().decode(stdout).trim();
-    const seed = parseInt(name.slice(0, 8), 16);
-    return success && Number.isSafeInteger(seed) ? { name, seed } : fallback;
-  } catch {
-    return fallback; // there is no git
-  }
-}
 
 Deno.test("200 lives of this commit keep every promise", async () => {
   const { name, seed: first } = await commitSeed();
