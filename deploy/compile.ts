@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { bundleModes } from "./bundle.ts";
 import { buildLauncher } from "./launcher/build.ts";
 
 const ROOT: string = new URL("../", import.meta.url).pathname;
@@ -27,15 +28,6 @@ const BASE_HELPER = `${ROOT}../shared/tools/denort`;
 
 /** No base binary: neither downloaded nor from the helper. */
 const EXIT_NO_BASE = 3;
-
-/** The netlink thread: a Worker is a file of its own. */
-const WORKER = { name: "netlink", entry: "netns/worker.ts" } as const;
-
-/** A bundle: `dist/NAME.js` from a module. */
-interface Bundle {
-  readonly name: string;
-  readonly entry: string;
-}
 
 /** Runs the compiler of a base binary with the given arguments. */
 type Compiler = (args: readonly string[]) => Promise<Deno.CommandOutput>;
@@ -59,42 +51,12 @@ async function compile(): Promise<number> {
 
 /** Bundles main.ts, its modes and the Worker; gives their paths. */
 async function bundleAll(): Promise<readonly string[]> {
-  const source = await Deno.readTextFile(`${ROOT}main.ts`);
-  const modes = source.matchAll(
-    /\["([\w-]+)", \(\) => import\("\.\/(modes\/[\w/]+\.ts)"\)\]/g,
-  );
-  const bundles: Bundle[] = [...modes].map(([, name = "", entry = ""]) => ({
-    name,
-    entry,
-  }));
-  if (await exists(ROOT + WORKER.entry)) bundles.push(WORKER);
-  // Alone, as the first bundle of a machine fetches the bundler, and two at
-  // once get in each other's way there.
-  await bundleMain(bundles);
-  return await Promise.all(bundles.map((each) => bundle(each)));
-}
-
-/** main.ts stays what it is, but imports bundles. */
-async function bundleMain(bundles: readonly Bundle[]): Promise<void> {
-  const path = await bundle({ name: "main", entry: "main.ts" }, "./modes/*");
-  const text = bundles.reduce(
-    (text, { name, entry }) => text.replace(`"./${entry}"`, `"./${name}.js"`),
-    await Deno.readTextFile(path),
-  );
-  await Deno.writeTextFile(path, text);
-}
-
-async function bundle(
-  { name, entry }: Bundle,
-  ...external: readonly string[]
-): Promise<string> {
-  const output = `${DIST}/${name}.js`;
-  const args = ["bundle", "--quiet", "--platform", "deno", "--minify"];
-  for (const specifier of external) args.push("--external", specifier);
-  await must(await run(Deno.execPath(), [...args, "-o", output, entry]));
-  const { size } = await Deno.stat(output);
-  say(`dist/${name}.js: ${kB(size)}`);
-  return output;
+  const paths = await bundleModes(DIST);
+  for (const path of [`${DIST}/main.js`, ...paths]) {
+    const { size } = await Deno.stat(path);
+    say(`dist/${path.slice(DIST.length + 1)}: ${kB(size)}`);
+  }
+  return paths;
 }
 
 async function embedLauncher(): Promise<readonly string[]> {

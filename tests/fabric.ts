@@ -29,7 +29,7 @@ import {
   parseCidr,
 } from "../netns/ip.ts";
 import type { Count } from "./fabric/filter.ts";
-import { Machine } from "./fabric/machine.ts";
+import { Machine, type MachineBody, TapMachine } from "./fabric/machine.ts";
 import { netnsPath, shareNetnsDir } from "./fabric/netns_dir.ts";
 import { type Port, type PortCount, Router } from "./fabric/router.ts";
 
@@ -53,19 +53,24 @@ export interface MachineWish {
   readonly subnet: Cidr;
   /** The IPv6 prefix of its vSwitch, when the VPC has IPv6. */
   readonly subnet6?: Cidr;
+  /**
+   * Set when it has a kernel of its own: its cards are taps in the VPC's
+   * namespace, by the names that {@linkcode Fabric.portName} gives.
+   */
+  readonly taps?: true;
 }
 
 /** A machine of the fabric. */
 export interface MachineSeen {
   /** Its name. */
   readonly name: string;
-  /** The path of its network namespace. */
+  /** The path of its network namespace; empty when it has a kernel of its own. */
   readonly netns: string;
 }
 
 /** A card in a machine. */
 interface Plugged {
-  readonly machine: Machine;
+  readonly machine: MachineBody;
   readonly card: Card;
   readonly ips: Set<Ip>;
   port: Port;
@@ -84,7 +89,7 @@ export class Fabric implements AsyncDisposable {
   readonly #name: string;
   readonly #ipv6: boolean;
   readonly #router: Router;
-  readonly #machines = new Map<string, Machine>();
+  readonly #machines = new Map<string, MachineBody>();
   readonly #cards = new Map<string, Plugged>();
   readonly #parts = new AsyncDisposableStack();
   #outsideCount = 0;
@@ -128,8 +133,10 @@ export class Fabric implements AsyncDisposable {
     if (ip === undefined) {
       throw new Error(`Cannot boot ${name}: its card has no address`);
     }
-    const netns = netnsPath(`${this.#name}-${name}`);
-    const machine = this.#parts.use(new Machine(name, netns, this.#ipv6));
+    const netns = wish.taps ? "" : netnsPath(`${this.#name}-${name}`);
+    const machine: MachineBody = this.#parts.use(
+      wish.taps ? new TapMachine(name) : new Machine(name, netns, this.#ipv6),
+    );
     this.#machines.set(name, machine);
     const gateway = gatewayOf(subnet);
     this.addVSwitch(subnet);
@@ -309,10 +316,15 @@ export class Fabric implements AsyncDisposable {
     return plugged;
   }
 
-  #addPort(card: Card, into: { machine: Machine; link: string }): Port {
-    const { namespace } = into.machine;
+  #addPort(card: Card, into: { machine: MachineBody; link: string }): Port {
+    const { machine: { namespace }, link } = into;
     const { id: alias, mac } = card;
-    return this.#router.addPort({ alias, mac, link: into.link, namespace });
+    return this.#router.addPort({
+      alias,
+      mac,
+      link,
+      ...namespace !== undefined && { namespace },
+    });
   }
 
   #plugged(cardId: string): Plugged {
@@ -321,7 +333,7 @@ export class Fabric implements AsyncDisposable {
     throw new Error(`Cannot find ${cardId}: it isn't plugged in`);
   }
 
-  #machine(name: string): Machine {
+  #machine(name: string): MachineBody {
     const machine = this.#machines.get(name);
     if (machine !== undefined) return machine;
     throw new Error(`Cannot find machine ${name} in the fabric`);

@@ -45,6 +45,13 @@ export const TEST_PACKAGES: readonly Package[] = [
   { name: "iptables", why: "what portmap calls", probe: "iptables" },
   { name: "conntrack", why: "flows to forget", probe: "conntrack" },
   { name: "iperf3", why: "bandwidth", probe: "iperf3" },
+  {
+    name: "user-mode-linux",
+    why: "nodes with kernels of their own",
+    probe: "linux.uml",
+  },
+  { name: "kmod", why: "those kernels' modules", probe: "modprobe" },
+  { name: "e2fsprogs", why: "those nodes' disks", probe: "mkfs.ext4" },
 ];
 
 /** How to go about it. */

@@ -30,6 +30,7 @@ const ALONE = [
   "tests/daemon",
   "tests/explain",
   "tests/fabric",
+  "tests/guest",
   "tests/install",
   "tests/stage",
   "tests/demo",

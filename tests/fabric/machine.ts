@@ -17,8 +17,49 @@ import { addRoute } from "../../netns/route.ts";
 import { openRoutes, type RouteSocket } from "../../netns/socket.ts";
 import { LOOPBACK_INDEX, writeSysctls } from "./kernel.ts";
 
-/** A machine. */
-export class Machine implements Disposable {
+/** What the fabric needs of a machine. */
+export interface MachineBody extends Disposable {
+  /** Its name. */
+  readonly name: string;
+  /** Its network namespace; absent when it has a kernel of its own. */
+  readonly namespace?: Namespace;
+  /** Names the next card. */
+  nextCard(): string;
+  /** Sets a card up as DHCP does for the primary one. */
+  configure(link: string, network: { cidr: Cidr; gateway: Ip }): void;
+}
+
+/**
+ * A machine with a kernel of its own, to which whoever runs it plugs the taps:
+ * see `tests/guest.ts`. It sets itself up.
+ */
+export class TapMachine implements MachineBody {
+  /** Its name. */
+  readonly name: string;
+
+  /**
+   * Takes note of it.
+   *
+   * @param name Its name.
+   */
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  /** Its kernel names its cards. */
+  nextCard(): string {
+    return "";
+  }
+
+  /** Its own first program does. */
+  configure(): void {}
+
+  /** Whoever runs it ends it. */
+  [Symbol.dispose](): void {}
+}
+
+/** A machine that is a network namespace. */
+export class Machine implements MachineBody {
   /** Its name. */
   readonly name: string;
   /** Its network namespace. */

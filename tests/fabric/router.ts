@@ -40,12 +40,15 @@ const GATEWAY_MAC: Mac = "ee:ff:ff:ff:ff:ff";
 export interface PortWish {
   /** Whose it is, for people who read `ip link`. */
   readonly alias: string;
-  /** The machine's network namespace. */
-  readonly namespace: Namespace;
-  /** The link's name there. */
-  readonly link: string;
   /** The link's MAC. */
   readonly mac: Mac;
+  /** The link's name in a machine. */
+  readonly link: string;
+  /**
+   * The machine's network namespace. Absent for a machine with a kernel of its
+   * own: then the port is a tap, which a program gives to that kernel.
+   */
+  readonly namespace?: Namespace;
 }
 
 /** A port, and what it leads to. */
@@ -145,14 +148,20 @@ export class Router implements AsyncDisposable {
   addPort(wish: PortWish): Port {
     const name = `e${++this.#portCount}`;
     const { link, mac, namespace } = wish;
-    addVeth(this.#routes, {
-      name,
+    if (namespace === undefined) addTap(this.netns, name);
+    else {
+      addVeth(this.#routes, {
+        name,
+        mac: GATEWAY_MAC,
+        peer: { name: link, mac, namespace },
+      });
+    }
+    const { ifIndex } = this.#find(name);
+    setLink(this.#routes, ifIndex, {
+      alias: wish.alias,
       mac: GATEWAY_MAC,
       up: true,
-      peer: { name: link, mac, namespace },
     });
-    const { ifIndex } = this.#find(name);
-    setLink(this.#routes, ifIndex, { alias: wish.alias });
     setInetConf(this.#routes, ifIndex, { proxyArp: 1 });
     // Else an ARP that is answered for somebody else waits up to 0.8 s.
     writeSysctls(this.#namespace, { [`ipv4/neigh/${name}/proxy_delay`]: "0" });
@@ -288,4 +297,18 @@ export class Router implements AsyncDisposable {
     if (link === undefined) throw new Error(`Cannot find ${name} in the VPC`);
     return link;
   }
+}
+
+/** A tap that lives without a program. Its kind needs an ioctl, not netlink. */
+function addTap(netns: string, name: string): void {
+  const { success, stderr } = new Deno.Command("nsenter", {
+    args: [
+      ...[`--net=${netns}`, "ip", "tuntap", "add"],
+      ...["dev", name, "mode", "tap"],
+    ],
+  }).outputSync();
+  if (success) return;
+  throw new Error(
+    `Cannot make tap ${name}: ${new TextDecoder().decode(stderr).trim()}`,
+  );
 }

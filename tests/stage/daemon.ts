@@ -37,6 +37,8 @@ export interface DaemonWish {
   readonly config: Readonly<Record<string, unknown>>;
   /** What its command line has besides. */
   readonly flags?: readonly string[];
+  /** The program, if it isn't to be run from its source. */
+  readonly program?: readonly [string, ...string[]];
 }
 
 /** A daemon that was started. */
@@ -47,16 +49,36 @@ export interface Daemon extends Launched {
   readonly log: string;
 }
 
+/** A daemon's files and command line, before it runs. */
+export interface PreparedDaemon {
+  /** The daemon's socket. */
+  readonly socket: string;
+  /** Where it keeps its journal. */
+  readonly stateDir: string;
+  /** Where the CNI plugin is. */
+  readonly cniBinDir: string;
+  /** Where the network configuration is. */
+  readonly cniConfDir: string;
+  /** The file that it logs to. */
+  readonly log: string;
+  /** The program and its arguments, to be run on the node. */
+  readonly command: readonly [string, ...string[]];
+  /** What its environment has besides. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
 /**
- * Starts a node's daemon; see {@linkcode untilReady}.
+ * Writes a daemon's files: its configuration, the plugin, the plugin's.
  *
  * @param wish What it needs.
- * @returns The daemon.
+ * @param socket Where it shall listen.
+ * @returns What is to be run.
  */
-export async function startDaemon(wish: DaemonWish): Promise<Daemon> {
-  const { dir, node, cloud } = wish;
-  const home = join(dir, node.name);
-  const socket = socketPath(dir, node.name);
+export async function prepareDaemon(
+  wish: DaemonWish,
+  socket: string = socketPath(wish.dir, wish.node.name),
+): Promise<PreparedDaemon> {
+  const home = join(wish.dir, wish.node.name);
   const [stateDir, cniBinDir, cniConfDir, config, log] = [
     "state",
     "cni/bin",
@@ -71,18 +93,40 @@ export async function startDaemon(wish: DaemonWish): Promise<Daemon> {
   await Deno.writeTextFile(config, JSON.stringify(eniConfig(wish), null, 2));
   await writeConflist(cniConfDir, { socket, tombstoneDir });
   await installPlugin(join(cniBinDir, "terway"), { socket, tombstoneDir });
-  const launched = launch({
+  return {
+    ...{ socket, stateDir, cniBinDir, cniConfDir, log },
     command: [
-      "nsenter",
-      `--net=${node.netns}`,
-      ...[Deno.execPath(), "run", "-A", "--quiet", MAIN, "daemon"],
-      ...["--config", config, "--socket", socket, "--state-dir", stateDir],
+      ...wish.program ?? [Deno.execPath(), "run", "-A", "--quiet", MAIN],
+      ...[
+        "daemon",
+        "--config",
+        config,
+        "--socket",
+        socket,
+        "--state-dir",
+        stateDir,
+      ],
       ...wish.flags ?? [],
     ],
-    env: daemonEnvironment(cloud),
+    env: daemonEnvironment(wish.cloud),
+  };
+}
+
+/**
+ * Starts a node's daemon; see {@linkcode untilReady}.
+ *
+ * @param wish What it needs.
+ * @returns The daemon.
+ */
+export async function startDaemon(wish: DaemonWish): Promise<Daemon> {
+  const { command, env, ...prepared } = await prepareDaemon(wish);
+  const { instance, netns, name, primaryIp } = wish.node;
+  const { log, ...files } = prepared;
+  const launched = launch({
+    command: ["nsenter", `--net=${netns}`, ...command],
+    env,
     log,
   });
-  const { instance, netns, name, primaryIp } = node;
   return {
     ...launched,
     log,
@@ -93,10 +137,7 @@ export async function startDaemon(wish: DaemonWish): Promise<Daemon> {
       zone: instance.zone,
       netns,
       primaryIp,
-      socket,
-      cniBinDir,
-      cniConfDir,
-      stateDir,
+      ...files,
       daemonPid: launched.id.pid,
     },
   };

@@ -40,6 +40,16 @@ export interface RegionWish {
   readonly instanceType: string;
   /** How the cloud behaves. */
   readonly cloud: CloudOptions;
+  /** The names of nodes that have kernels of their own. @default {none} */
+  readonly guests?: readonly string[];
+}
+
+/** Plugs cards into a running kernel, where that isn't the fabric's to do. */
+export interface Hardware {
+  /** Plugs a card in whose tap is there. */
+  plug(card: { tap: string; mac: string }): Promise<void>;
+  /** Pulls a card out, before its tap goes. */
+  unplug(mac: string): Promise<void>;
 }
 
 /** A node of the region, without a daemon as yet. */
@@ -48,7 +58,7 @@ export interface RegionNode {
   readonly name: string;
   /** Its instance. */
   readonly instance: InstanceRecord;
-  /** The path of its network namespace. */
+  /** The path of its network namespace; empty for a guest. */
   readonly netns: string;
   /** Its address. */
   readonly primaryIp: string;
@@ -64,6 +74,8 @@ export class Region implements AsyncDisposable {
   readonly nodes: readonly RegionNode[];
   /** What people need to call it. */
   readonly description: StageCloud;
+  /** The running guests, by name; to be added once they are up. */
+  readonly hardware: Map<string, Hardware> = new Map();
   readonly #parts = new AsyncDisposableStack();
 
   /**
@@ -79,8 +91,19 @@ export class Region implements AsyncDisposable {
     const { id: securityGroupId } = this.cloud.addSecurityGroup({ vpcId });
     const vSwitches = this.#addVSwitches(vpcId, wish.zoneCount);
     this.cloud.fabric = {
-      attach: (eni, { name }) => inTurn(() => fabric.plug(eni, name)),
-      detach: (eni) => inTurn(() => fabric.unplug(eni.id)),
+      attach: async (eni, { name }) => {
+        fabric.plug(eni, name);
+        const tap = fabric.portName(eni.id);
+        const plugged = this.hardware.get(name)?.plug({ tap, mac: eni.mac });
+        await plugged?.catch((error) => {
+          fabric.unplug(eni.id);
+          throw error;
+        });
+      },
+      detach: async (eni, { name }) => {
+        await this.hardware.get(name)?.unplug(eni.mac);
+        fabric.unplug(eni.id);
+      },
       assign: (eni, ips) => inTurn(() => fabric.assign(eni.id, ips)),
       unassign: (eni, ips) => inTurn(() => fabric.unassign(eni.id, ips)),
       route: (cidr, eniId) => inTurn(() => fabric.routeTo(eniId, cidr)),
@@ -90,6 +113,7 @@ export class Region implements AsyncDisposable {
         name: `n${at + 1}`,
         type: wish.instanceType,
         vSwitch: at % vSwitches.length,
+        isGuest: wish.guests?.includes(`n${at + 1}`) ?? false,
       }, { vSwitches, securityGroupId }));
     const key = this.cloud.keys.add();
     this.description = {
@@ -119,7 +143,7 @@ export class Region implements AsyncDisposable {
   }
 
   #boot(
-    wish: { name: string; type: string; vSwitch: number },
+    wish: { name: string; type: string; vSwitch: number; isGuest: boolean },
     inside: { vSwitches: readonly StageVSwitch[]; securityGroupId: string },
   ): RegionNode {
     const { name, type } = wish;
@@ -133,7 +157,12 @@ export class Region implements AsyncDisposable {
     });
     const card = this.#eni(instance.primaryEniId);
     const subnet = vSwitch.cidr;
-    const { netns } = this.fabric.addMachine({ name, card, subnet });
+    const { netns } = this.fabric.addMachine({
+      name,
+      card,
+      subnet,
+      ...wish.isGuest && { taps: true },
+    });
     return { name, instance, netns, primaryIp: card.primaryIp };
   }
 
