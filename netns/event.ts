@@ -1,7 +1,7 @@
 /**
  * What changes in a namespace, as the kernel tells it: links, addresses,
- * routes and rules. Deleting a rule changes no link, so all four are listened
- * to. Neighbours are not: they come and go with the traffic. Nor are routes
+ * routes, rules and qdiscs. Deleting a rule changes no link, nor does deleting
+ * a qdisc, so all five are listened to. Neighbours are not: they come and go with the traffic. Nor are routes
  * that the kernel derives from addresses: those tell.
  *
  * @module
@@ -43,13 +43,34 @@ export type KernelEvent =
     readonly route: RouteSeen;
   }
   | { readonly kind: "rule"; readonly action: Action; readonly rule: RuleSeen }
+  | {
+    /** What a link sends through was set, changed or taken away. */
+    readonly kind: "qdisc";
+    readonly action: Action;
+    /** The link's index. */
+    readonly ifIndex: number;
+  }
   | { readonly kind: "lost" };
 
-/** RTNLGRP_*: link, IPv4 and IPv6 address, route, rule. Source: linux/rtnetlink.h. */
-const GROUPS = [1, 5, 9, 7, 11, 8, 19] as const;
+/**
+ * RTNLGRP_*: link, IPv4 and IPv6 address, route, rule, and all of tc. Source:
+ * linux/rtnetlink.h.
+ */
+const GROUPS = [1, 5, 9, 7, 11, 8, 19, 4] as const;
 
 /** A kind of object, and what libnl calls the cache that can read it. */
 type Kind = "link" | "address" | "route" | "rule";
+
+/** RTM_NEWQDISC and RTM_DELQDISC. Source: linux/rtnetlink.h. */
+const QDISC_TYPES: Readonly<Record<number, Action>> = {
+  36: "new",
+  37: "deleted",
+};
+/** Where tcmsg has the link's index and the parent, after the header. */
+const QDISC_IFINDEX_AT = 20;
+const QDISC_PARENT_AT = 28;
+/** Source: linux/pkt_sched.h, TC_H_ROOT. */
+const ROOT = 0xffffffff;
 
 const CACHES: Readonly<Record<Kind, string>> = {
   link: "route/link",
@@ -211,9 +232,12 @@ export class EventStream implements AsyncDisposable {
     for (let at = 0; at + 16 <= length;) {
       const size = view.getUint32(at, LITTLE_ENDIAN);
       if (size < 16 || at + size > length) return;
-      const type = TYPES[view.getUint16(at + 4, LITTLE_ENDIAN)];
+      const number = view.getUint16(at + 4, LITTLE_ENDIAN);
+      const type = TYPES[number];
       const message = this.#bytes.subarray(at, at + size);
-      const event = type && this.#parseMessage(type, message);
+      const event = type === undefined
+        ? toQdiscEvent(QDISC_TYPES[number], message)
+        : this.#parseMessage(type, message);
       if (event !== undefined) yield event;
       at += (size + 3) & ~3;
     }
@@ -236,6 +260,18 @@ export class EventStream implements AsyncDisposable {
       nl.nl_cache_clear(cache);
     }
   }
+}
+
+/** Only of what a link sends through: its root. */
+function toQdiscEvent(
+  action: Action | undefined,
+  bytes: Uint8Array<ArrayBuffer>,
+): KernelEvent | undefined {
+  if (action === undefined || bytes.length < QDISC_PARENT_AT + 4) return;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (view.getUint32(QDISC_PARENT_AT, LITTLE_ENDIAN) !== ROOT) return;
+  const ifIndex = view.getInt32(QDISC_IFINDEX_AT, LITTLE_ENDIAN);
+  return { kind: "qdisc", action, ifIndex };
 }
 
 function openCache(kind: Kind): Owned {

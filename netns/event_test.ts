@@ -2,8 +2,11 @@ import { assert, assertEquals, assertGreater } from "@std/assert";
 import { addAddress } from "./address.ts";
 import { EventStream, type KernelEvent } from "./event.ts";
 import { livingObjectCount } from "./ffi.ts";
-import { Lab } from "./lab.ts";
+import { Lab, testWhere } from "./lab.ts";
 import { deleteLink, setLink } from "./link.ts";
+import { probe } from "./probe.ts";
+import { tbfSizes } from "./bandwidth.ts";
+import { deleteRootQdisc, setTbf } from "./qdisc.ts";
 import { addRoute, deleteRoute } from "./route.ts";
 import { addRule, deleteRule } from "./rule.ts";
 
@@ -76,6 +79,27 @@ Deno.test("EventStream tells of links, addresses, routes and rules, new and dele
   deleteLink(routes, ifIndex);
   const event = await reader.find("link", "deleted");
   assertEquals(event.kind === "link" && event.link.mac, lab.eni.mac);
+});
+
+testWhere({
+  needs: [probe().tbf],
+  name: "EventStream tells of what a link sends through, set and taken away",
+  fn: async () => {
+    using lab = new Lab();
+    const { routes, namespace } = lab.node;
+    const { ifIndex } = lab.eni;
+    await using stream = new EventStream(namespace);
+    const reader = new Reader(stream);
+    setTbf(routes, ifIndex, tbfSizes(1e6, { mtu: 1500 }));
+    deleteRootQdisc(routes, ifIndex);
+    for (const action of ["new", "deleted"] as const) {
+      assertEquals(await reader.find("qdisc", action), {
+        kind: "qdisc",
+        action,
+        ifIndex,
+      });
+    }
+  },
 });
 
 Deno.test("EventStream says that changes were lost, and goes on", async () => {

@@ -11,6 +11,7 @@ import type { Ip } from "./ip.ts";
 import { type KernelHost, WorkerHost } from "./kernel_host.ts";
 import type { LinkSeen } from "./link_object.ts";
 import { glanceAtNamespace } from "./namespace.ts";
+import type { PodRoom, Recalled, RecallWish } from "./recall.ts";
 import type { Speaker } from "./speaker.ts";
 import type { Difference, Plan } from "./step.ts";
 import type { SettingChange } from "./work.ts";
@@ -25,6 +26,7 @@ import {
 export type { KernelEvent } from "./event.ts";
 export type { HostRoute } from "./kernel_wire.ts";
 export type { LinkSeen } from "./link_object.ts";
+export type { PodRoom, Recalled } from "./recall.ts";
 export type { Speaker } from "./speaker.ts";
 export type { SettingChange } from "./work.ts";
 
@@ -137,6 +139,22 @@ export interface Kernel extends AsyncDisposable {
    * @throws {NamespaceError} When it can't.
    */
   checkNamespace(path: string): Promise<{ readonly inode: bigint }>;
+  /**
+   * Reads what a pod on a pair was made with, whose record was lost.
+   *
+   * @param wish Which pod.
+   * @returns What a plan of ours has made.
+   * @throws {NetlinkError} When the kernel can't be read.
+   */
+  recall(wish: RecallWish): Promise<Recalled>;
+  /**
+   * Looks what the other interfaces of a pod have.
+   *
+   * @param of The pod's namespace, and the interface that is to come.
+   * @returns What they have.
+   * @throws {NamespaceError} When the namespace can't be used.
+   */
+  lookForRoom(of: Verbs["lookForRoom"]["in"]): Promise<PodRoom>;
   /**
    * Listens to what changes on the node.
    *
@@ -296,6 +314,14 @@ class WorkerKernel implements Kernel {
 
   hostRoutes(): Promise<readonly HostRoute[]> {
     return this.#thread.ask("hostRoutes", undefined);
+  }
+
+  recall(wish: RecallWish): Promise<Recalled> {
+    return this.#thread.ask("recall", wish);
+  }
+
+  lookForRoom(of: Verbs["lookForRoom"]["in"]): Promise<PodRoom> {
+    return this.#thread.ask("lookForRoom", of);
   }
 
   links(): Promise<readonly LinkSeen[]> {

@@ -17,6 +17,7 @@ import {
   type NftObject,
 } from "./nft.ts";
 import { TakenError } from "./places.ts";
+import type { PodRoom, Recalled, RecallWish } from "./recall.ts";
 import type { Speaker } from "./speaker.ts";
 import type { Difference, Plan } from "./step.ts";
 import type { Sysctl } from "./sysctl.ts";
@@ -57,6 +58,13 @@ export interface Verbs {
   readonly hostRoutes: { in: undefined; out: readonly HostRoute[] };
   /** Looks at a pod's namespace. */
   readonly checkNamespace: { in: string; out: { readonly inode: bigint } };
+  /** Reads what a pod without a record was made with. */
+  readonly recall: { in: RecallWish; out: Recalled };
+  /** Looks what a pod's other interfaces have. */
+  readonly lookForRoom: {
+    in: { readonly netns: string; readonly ifName: string };
+    out: PodRoom;
+  };
   /** Carries out commands of nftables on the node. */
   readonly nft: { in: readonly NftCommand[]; out: readonly NftObject[] };
   /** Names the tables of the older packet filter. */

@@ -15,6 +15,7 @@ import { hostCidr, parseCidr } from "./ip.ts";
 import { listLinks } from "./link.ts";
 import { closeHome, type Namespace, openNamespace } from "./namespace.ts";
 import { legacyTables, openNft } from "./nft.ts";
+import { lookForRoom, recall } from "./recall.ts";
 import { removePlan } from "./remove.ts";
 import { listRoutes } from "./route.ts";
 import { openRoutes, type RouteSocket } from "./socket.ts";
@@ -93,6 +94,10 @@ function carryOut(request: Request): unknown {
       using namespace = openNamespace(request.argument);
       return { inode: namespace.inode };
     }
+    case "recall":
+      return recall(request.argument, opened().routes);
+    case "lookForRoom":
+      return lookForRoom(request.argument);
     case "nft": {
       using nft = openNft(opened().routes.namespace);
       return nft.run(request.argument);

@@ -11,9 +11,9 @@ import {
   type Owner,
   ownerKey,
   type PodName,
+  type PodNetwork,
   vethMacs,
 } from "../../netns/attachment.ts";
-import type { Bandwidth } from "../../netns/bandwidth.ts";
 import type { Cidr, Ip } from "../../netns/ip.ts";
 import type { Difference, VethStep } from "../../netns/step.ts";
 import type { Grant } from "../../pool/contract.ts";
@@ -24,7 +24,11 @@ import { CNI_CODE, type CniRequest, RequestError } from "./request.ts";
 import { CODE_CHANGED } from "./result.ts";
 
 /** What is known of a pod before it has an address. */
-export interface PodWish {
+export interface PodWish extends
+  Pick<
+    PodNetwork,
+    "bandwidth" | "extraRoutes" | "hostStackCidrs" | "podTable"
+  > {
   /** Whose it is. */
   readonly owner: Owner;
   /** The pod, when the runtime named it. */
@@ -33,8 +37,6 @@ export interface PodWish {
   readonly netns: string;
   /** Bytes in a packet. */
   readonly mtu: number;
-  /** How fast the pod may be. */
-  readonly bandwidth?: Bandwidth;
 }
 
 /** An ENI isn't set up in the node's kernel, or not yet. */

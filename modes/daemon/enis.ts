@@ -55,6 +55,7 @@ export class NodeEnis implements PoolHost {
   readonly #parts: NodeParts;
   readonly #ready = new Map<string, ReadyEni>();
   readonly #repairs = new Map<string, Promise<unknown>>();
+  readonly #listeners = new Set<(eniId: string) => void>();
   #question: Question | undefined;
 
   /**
@@ -74,9 +75,26 @@ export class NodeEnis implements PoolHost {
    * @throws {NetlinkError} When the kernel refuses.
    */
   async prepare(eni: HostEni, signal: AbortSignal): Promise<void> {
+    const holder = this.#parts.exclusive?.holderOf(eni.id);
+    if (holder === undefined) await this.#setUp(eni, signal);
+    else this.#keep(holder);
+    for (const listener of this.#listeners) listener(eni.id);
+  }
+
+  /**
+   * Listens to ENIs that are ready: pods that have one since an earlier life
+   * of the daemon can be looked after only then.
+   *
+   * @param listener Called with the cloud's id; mustn't throw.
+   * @returns Ends the listening.
+   */
+  onReady(listener: (eniId: string) => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
+  async #setUp(eni: HostEni, signal: AbortSignal): Promise<void> {
     const { kernel, nodeIp, mtu, exclusive } = this.#parts;
-    const holder = exclusive?.holderOf(eni.id);
-    if (holder !== undefined) return this.#keep(holder);
     const seen = await kernel.waitForLink(eni.mac, signal);
     const { name, ifIndex, up } = seen;
     const gateway = gatewayOf(eni.subnet);

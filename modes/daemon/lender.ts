@@ -79,7 +79,7 @@ export class Lender {
    * @returns The lease; undefined while that can't be.
    */
   async recover(
-    found: LinkOwner & { readonly ip: Ip; readonly mtu: number },
+    found: LinkOwner & Omit<PodWish, "netns"> & { readonly ip: Ip },
     signal: AbortSignal,
   ): Promise<Lease | undefined> {
     const { keeper, enis, podCidr } = this.#parts;

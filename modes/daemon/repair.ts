@@ -2,7 +2,7 @@
  * Keeps the node's kernel as the plans want it: what somebody else removed or
  * changed is put back, and told as the command that it equals.
  *
- * The kernel tells of links, routes and rules of the node within milliseconds;
+ * The kernel tells of links, routes, rules and queues of the node within milliseconds;
  * what happens inside a pod, and what an event missed, is found by a look at
  * everything once a minute.
  *
@@ -47,8 +47,10 @@ export class Repairer implements AsyncDisposable {
   readonly #enis = new Set<string>();
   /** Names of links and prefixes that something happened to. */
   readonly #links = new Set<string>();
+  /** Indexes of links that may not send as they should. */
+  readonly #senders = new Set<number>();
   readonly #prefixes = new Set<Cidr>();
-  readonly #ears: Disposable;
+  readonly #ears = new DisposableStack();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #work: Promise<void> = Promise.resolve();
   #stopped = false;
@@ -60,7 +62,14 @@ export class Repairer implements AsyncDisposable {
    */
   constructor(parts: RepairParts) {
     this.#parts = parts;
-    this.#ears = parts.kernel.onEvent((event) => this.#hear(event));
+    const { kernel, enis, lender } = parts;
+    this.#ears.use(kernel.onEvent((event) => this.#hear(event)));
+    this.#ears.use(enis.onReady((eniId) => {
+      const itsPods = lender.leases().filter((lease) => lease.eniId === eniId);
+      if (itsPods.length === 0) return;
+      for (const { ownerKey } of itsPods) this.#pods.add(ownerKey);
+      this.#begin();
+    }));
   }
 
   /**
@@ -82,12 +91,15 @@ export class Repairer implements AsyncDisposable {
   }
 
   #hear(event: KernelEvent): void {
-    if (this.#mark(event)) {
-      this.#timer ??= setTimeout(() => {
-        this.#timer = undefined;
-        void this.#repairMarked();
-      }, GATHER_MS);
-    }
+    if (this.#mark(event)) this.#begin();
+  }
+
+  /** Repairs what is marked, soon. */
+  #begin(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      void this.#repairMarked();
+    }, GATHER_MS);
   }
 
   /** Notes what an event may have broken; an event of our own work breaks nothing. */
@@ -114,6 +126,10 @@ export class Repairer implements AsyncDisposable {
         this.#markEni(event.route.ifIndex);
         this.#prefixes.add(event.route.destination);
         return true;
+      case "qdisc":
+        // A new one too: whose it is isn't told.
+        this.#senders.add(event.ifIndex);
+        return true;
       case "address":
         return false;
     }
@@ -132,22 +148,35 @@ export class Repairer implements AsyncDisposable {
   }
 
   /** Finds whose links and prefixes were noted: one walk for a whole group. */
-  #markPods(): void {
+  async #markPods(): Promise<void> {
     const links = new Set(take(this.#links));
     const prefixes = new Set(take(this.#prefixes));
-    if (links.size + prefixes.size === 0) return;
+    const senders = await this.#limitedLinks(new Set(take(this.#senders)));
+    if (links.size + prefixes.size + senders.size === 0) return;
     for (const lease of this.#parts.lender.leases()) {
       const attachment = attachmentOf(lease);
-      const isMeant = links.has(hostLinkName(attachment.owner)) ||
+      const link = hostLinkName(attachment.owner);
+      const isMeant = links.has(link) ||
+        attachment.bandwidth !== undefined && senders.has(link) ||
         addressesOf(attachment).some((ip) => prefixes.has(hostCidr(ip)));
       if (isMeant) this.#pods.add(lease.ownerKey);
     }
   }
 
+  /** An event of a queue tells its link's index alone. */
+  async #limitedLinks(indexes: ReadonlySet<number>): Promise<Set<string>> {
+    if (indexes.size === 0) return new Set();
+    const links = await this.#parts.kernel.links();
+    return new Set(
+      links.filter(({ ifIndex }) => indexes.has(ifIndex))
+        .map(({ name }) => name),
+    );
+  }
+
   #repairMarked(): Promise<void> {
     this.#work = this.#work.then(async () => {
       const { enis, attacher } = this.#parts;
-      this.#markPods();
+      await this.#markPods();
       for (const eniId of take(this.#enis)) {
         await this.#repair({ eni: eniId }, () => enis.repair(eniId));
       }

@@ -101,20 +101,28 @@ async function remove(
 }
 
 async function recover(
-  { lender, log }: SweepParts,
+  { kernel, lender, log }: SweepParts,
   one: { link: LinkSeen; found: LinkOwner; ip: Ip },
 ): Promise<boolean> {
   const { link, found, ip } = one;
-  const deadline = AbortSignal.timeout(RECOVERY_DEADLINE_MS);
-  const lease = await lender.recover(
-    { ...found, ip, mtu: link.mtu },
-    deadline,
+  const { ifIndex, mtu } = link;
+  const { netns = "", owner: { ifName } } = found;
+  const ips = [ip];
+  const { problem, ...made } = await kernel.recall(
+    { ifIndex, mtu, netns, ifName, ips },
   );
+  const deadline = AbortSignal.timeout(RECOVERY_DEADLINE_MS);
+  const lease = await lender.recover({ ...found, ...made, ip, mtu }, deadline);
   if (lease === undefined) return false;
   log.warning("a live pod without a lease has one again", {
     owner: ownerKey(found.owner),
     ip,
     link: link.name,
+    ...made,
+    ...problem !== undefined && {
+      unknown: "what limits it from inside, and its extra routes: it can't " +
+        `be looked into, as ${problem}`,
+    },
   });
   return true;
 }

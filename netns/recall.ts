@@ -1,0 +1,173 @@
+/**
+ * What the kernel still tells of a pod whose record was lost: how fast it may
+ * be, and its routes beside the default one. An address alone would have a
+ * rebuilt lease say that the pod has no limits, and nobody would miss one that
+ * somebody removes.
+ *
+ * Only what a plan of ours makes is read, in the form in which it makes it;
+ * anything else is somebody's own.
+ *
+ * @module
+ */
+import type { PodNetwork } from "./attachment.ts";
+import { type Bandwidth, tbfSizes } from "./bandwidth.ts";
+import { nextHop } from "./datapath/next_hop.ts";
+import { RULE_INTERFACE_PRIORITY } from "./datapath/pod_routes.ts";
+import { RULE_HOST_STACK_PRIORITY } from "./datapath/veth.ts";
+import { isGone } from "./errno.ts";
+import { type Cidr, hostCidr, type Ip } from "./ip.ts";
+import { findLinkByName } from "./link.ts";
+import { NamespaceError, openNamespace } from "./namespace.ts";
+import { isTbf, ROOT_HANDLE, rootQdisc } from "./qdisc.ts";
+import { listRoutes, RTPROT_BOOT } from "./route.ts";
+import { listRules } from "./rule.ts";
+import { openRoutes, type RouteSocket } from "./socket.ts";
+import { TABLE_MAIN } from "./step.ts";
+
+/** Which pod: its pair, and where the other end is. */
+export interface RecallWish {
+  /** The index of the node's end. */
+  readonly ifIndex: number;
+  /** Bytes in a packet. */
+  readonly mtu: number;
+  /** The path of the pod's namespace; empty when that isn't known. */
+  readonly netns: string;
+  /** The pod's end. */
+  readonly ifName: string;
+  /** The pod's addresses. */
+  readonly ips: readonly Ip[];
+}
+
+/** What was found; absent is what no plan of ours made. */
+export type Recalled =
+  & Pick<
+    PodNetwork,
+    "bandwidth" | "extraRoutes" | "hostStackCidrs" | "podTable"
+  >
+  & {
+    /** Why the pod couldn't be looked into: of what lies there nothing is known. */
+    readonly problem?: string;
+  };
+
+/**
+ * Reads what a pod on a pair was made with.
+ *
+ * Effects: reads only; one dump of the node's rules, and of the pod's rules
+ * and routes.
+ *
+ * @param wish Which pod.
+ * @param host The node's socket.
+ * @returns What a plan of ours has made.
+ * @throws {NetlinkError} When the kernel can't be read.
+ */
+export function recall(wish: RecallWish, host: RouteSocket): Recalled {
+  const { ifIndex, mtu, ips } = wish;
+  const own = ips.map(hostCidr);
+  const ingress = limitOf(host, ifIndex, mtu);
+  const hostStackCidrs = listRules(host)
+    .filter(({ priority, from, mark }) =>
+      priority === RULE_HOST_STACK_PRIORITY && mark === undefined &&
+      from !== undefined && own.includes(from)
+    ).flatMap(({ to }) => to ?? []);
+  const { egress, extraRoutes = [], ...inPod } = recallInside(wish);
+  const bandwidth: Bandwidth = {
+    ...ingress?.bitsPerSec && { ingressBitsPerSec: ingress.bitsPerSec },
+    ...ingress?.burstBits && { ingressBurstBits: ingress.burstBits },
+    ...egress?.bitsPerSec && { egressBitsPerSec: egress.bitsPerSec },
+    ...egress?.burstBits && { egressBurstBits: egress.burstBits },
+  };
+  return {
+    ...Object.keys(bandwidth).length > 0 && { bandwidth },
+    ...hostStackCidrs.length > 0 && { hostStackCidrs },
+    ...extraRoutes.length > 0 && { extraRoutes },
+    ...inPod,
+  };
+}
+
+/** What a queue lets through. */
+interface Limit {
+  readonly bitsPerSec: number;
+  /** When it isn't what we choose ourselves. */
+  readonly burstBits?: number;
+}
+
+/** A bucket of ours tells its rate, and by what may wait its burst. */
+function limitOf(
+  socket: RouteSocket,
+  ifIndex: number,
+  mtu: number,
+): Limit | undefined {
+  const seen = rootQdisc(socket, ifIndex);
+  if (seen?.tbf === undefined || seen.handle !== ROOT_HANDLE) return undefined;
+  const bitsPerSec = seen.tbf.bytesPerSec * 8;
+  const own = tbfSizes(bitsPerSec, { mtu });
+  if (isTbf(seen.tbf, own)) return { bitsPerSec };
+  const waitingBytes = own.limitBytes - own.burstBytes;
+  const burstBits = (seen.tbf.limitBytes - waitingBytes) * 8;
+  if (burstBits <= 0) return undefined;
+  const asked = tbfSizes(bitsPerSec, { mtu, burstBits });
+  return isTbf(seen.tbf, asked) ? { bitsPerSec, burstBits } : undefined;
+}
+
+function recallInside(
+  { netns, ifName, mtu, ips }: RecallWish,
+): Omit<Recalled, "bandwidth" | "hostStackCidrs"> & { egress?: Limit } {
+  if (netns === "") return { problem: "its namespace isn't known" };
+  try {
+    using namespace = openNamespace(netns);
+    using pod = openRoutes(namespace);
+    const link = findLinkByName(pod, ifName);
+    if (link === undefined) return { problem: `it has no link ${ifName}` };
+    const egress = limitOf(pod, link.ifIndex, mtu);
+    const own = ips.map(hostCidr);
+    const podTable = listRules(pod).find(({ priority, from }) =>
+      priority === RULE_INTERFACE_PRIORITY && from !== undefined &&
+      own.includes(from)
+    )?.table;
+    return {
+      extraRoutes: extraRoutesOf(pod, link.ifIndex),
+      ...podTable !== undefined && { podTable },
+      ...egress !== undefined && { egress },
+    };
+  } catch (error) {
+    if (!(error instanceof NamespaceError) && !isGone(error)) throw error;
+    return { problem: (error as Error).message };
+  }
+}
+
+function extraRoutesOf(pod: RouteSocket, ifIndex: number): readonly Cidr[] {
+  return listRoutes(pod, TABLE_MAIN).filter((route) =>
+    route.ifIndex === ifIndex && route.protocol === RTPROT_BOOT &&
+    route.gateway === nextHop(route.destination) &&
+    !route.destination.endsWith("/0")
+  ).map(({ destination }) => destination);
+}
+
+/** What a pod has already, that another interface must leave alone. */
+export interface PodRoom {
+  /** Whether another interface has the pod's default route. */
+  readonly hasDefaultRoute: boolean;
+  /** The routing tables that rules of the pod look up. */
+  readonly tables: readonly number[];
+}
+
+/**
+ * Looks what the other interfaces of a pod have.
+ *
+ * @param of The pod's namespace, and the interface that is to come.
+ * @returns What they have.
+ * @throws {NamespaceError} When the namespace can't be used.
+ * @throws {NetlinkError} When the kernel can't be read.
+ */
+export function lookForRoom(
+  { netns, ifName }: { readonly netns: string; readonly ifName: string },
+): PodRoom {
+  using namespace = openNamespace(netns);
+  using pod = openRoutes(namespace);
+  const own = findLinkByName(pod, ifName)?.ifIndex;
+  const hasDefaultRoute = listRoutes(pod, TABLE_MAIN).some((route) =>
+    ["0.0.0.0/0", "::/0"].includes(route.destination) && route.type === 1 &&
+    route.ifIndex !== own
+  );
+  return { hasDefaultRoute, tables: listRules(pod).map(({ table }) => table) };
+}
