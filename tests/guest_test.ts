@@ -2,26 +2,90 @@
  * A node with a kernel of its own: what namespaces can't show.
  */
 import { assert, assertEquals } from "@std/assert";
+import type { NamespaceDump } from "../netns/dump.ts";
 import { ping } from "./fabric/inside.ts";
-import { guestTest } from "./guest/probe.ts";
 import { GuestNode } from "./guest/node.ts";
+import { guestTest } from "./guest/probe.ts";
 
-guestTest(
-  "a pod of a guest is reached through a card that was plugged in while it ran",
-  async () => {
-    await using node = await GuestNode.open();
-    const before = await node.guest.ask("dump", "");
-    assertEquals(before.links.map(({ name }) => name), ["lo", "eth0"]);
-    const pod = await node.addPod("web");
-    const after = await node.guest.ask("dump", "");
-    const card = after.links.find(({ name }) => name === "eth1");
-    assert(card !== undefined, "no card was plugged in");
-    // As on the real thing: no link kind, whatever it is recognised by.
-    assertEquals(card.kind, undefined);
-    assertEquals(await ping(node.other.netns, pod.ip), 3);
-    assertEquals(await node.ping(pod.netns, node.other.primaryIp), 3);
-    assertEquals(await node.region.fabric.spoofed(), 0);
-    await node.removePod("web");
-    assertEquals(await ping(node.other.netns, pod.ip), 0);
-  },
-);
+guestTest("a node with a kernel of its own", async (t) => {
+  await using node = await GuestNode.open();
+  const { guest, other, region } = node;
+  const fabricIsClean = async (): Promise<void> =>
+    assertEquals(await region.fabric.spoofed(), 0);
+
+  await t.step(
+    "a pod is reached through a card that was plugged in while it ran",
+    async () => {
+      assertEquals(namesOf(await guest.ask("dump", "")), ["lo", "eth0"]);
+      const pod = await node.addPod("web");
+      const card = linkOf(await guest.ask("dump", ""), "eth1");
+      // As on the real thing: no link kind, whatever it is recognised by.
+      assertEquals(card.kind, undefined);
+      assertEquals(await ping(other.netns, pod.ip), 3);
+      assertEquals(await node.ping(pod.netns, other.primaryIp), 3);
+      await node.removePod("web");
+      await fabricIsClean();
+    },
+  );
+
+  await t.step("a drain pulls its cards out", async () => {
+    await node.reconfigure({ flags: ["--daemon-mode", "ENIOnly"] });
+    assertEquals(namesOf(await guest.ask("dump", "")), ["lo", "eth0"]);
+  });
+
+  await t.step(
+    "a card whose pod died without a word is home, and serves the next",
+    async () => {
+      const first = await node.addPod("first");
+      const inPod = linkOf(await guest.ask("dump", first.netns), "eth0");
+      assertEquals(inPod.kind, undefined);
+      assertEquals(await ping(other.netns, first.ip), 3);
+      await guest.ask("removeNamespace", first.netns);
+      // The kernel's own doing, and under a name of its choice: eth0 is taken.
+      const home = await until(async () => {
+        const { links } = await guest.ask("dump", "");
+        return links.find(({ mac }) => mac === inPod.mac);
+      });
+      assert(home !== undefined, "the card didn't come home");
+      assertEquals([home.name === "eth0", home.up], [false, false]);
+      assertEquals((await node.call("DEL", "first")).code, 0);
+      const tidied = await until(async () => {
+        const { links } = await guest.ask("dump", "");
+        return links.find(({ mac, name }) =>
+          mac === inPod.mac && name === "eth1"
+        );
+      });
+      assert(tidied !== undefined, "the card hasn't got its name again");
+      const second = await node.addPod("second");
+      assertEquals(await ping(other.netns, second.ip), 3);
+      await node.removePod("second");
+      await fabricIsClean();
+    },
+  );
+});
+
+function namesOf({ links }: NamespaceDump): readonly string[] {
+  return links.map(({ name }) => name);
+}
+
+function linkOf(
+  { links }: NamespaceDump,
+  name: string,
+): NamespaceDump["links"][number] {
+  const link = links.find((one) => one.name === name);
+  assert(link !== undefined, `there is no ${name}`);
+  return link;
+}
+
+/** Looks until something is there, for five seconds. */
+async function until<T>(
+  look: () => Promise<T | undefined>,
+): Promise<T | undefined> {
+  const deadlineMs = performance.now() + 5_000;
+  while (performance.now() < deadlineMs) {
+    const seen = await look();
+    if (seen !== undefined) return seen;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return undefined;
+}

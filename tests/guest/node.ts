@@ -27,6 +27,9 @@ const READY_DEADLINE_MS = 60_000;
 
 const LOOK_MS = 100;
 
+/** The folder of the daemon's code, in the node's. */
+const BUNDLES = "bundles";
+
 /** How it shall be. */
 export interface GuestNodeOptions {
   /** How many nodes beside the guest, without daemons. @default 1 */
@@ -67,13 +70,15 @@ export class GuestNode implements AsyncDisposable {
   readonly node: RegionNode;
   /** Another node of the region, a namespace without a daemon. */
   readonly other: RegionNode;
-  /** The daemon's files. */
-  readonly files: PreparedDaemon;
+  readonly #dir: string;
   readonly #options: GuestNodeOptions;
   readonly #parts: AsyncDisposableStack;
+  #files: PreparedDaemon;
+  #network: Readonly<Record<string, unknown>>;
   #daemonPid = 0;
 
   private constructor(open: {
+    dir: string;
     region: Region;
     guest: Guest;
     files: PreparedDaemon;
@@ -84,7 +89,9 @@ export class GuestNode implements AsyncDisposable {
     if (node === undefined || other === undefined) throw new Error("no nodes");
     this.region = open.region;
     this.guest = open.guest;
-    this.files = open.files;
+    this.#dir = open.dir;
+    this.#files = open.files;
+    this.#network = open.options.network ?? {};
     this.node = node;
     this.other = other;
     this.#options = open.options;
@@ -113,16 +120,11 @@ export class GuestNode implements AsyncDisposable {
     );
     const [node] = region.nodes;
     if (node === undefined) throw new Error("the region has no node");
-    const { config = {}, flags = [] } = options;
-    const cloud = region.description;
-    const program = await bundleDaemon(join(dir, node.name));
-    const files = await prepareDaemon(
-      { dir, node, cloud, config, flags, program },
-      SOCKET,
-    );
+    await bundleDaemon(join(dir, node.name));
+    const files = await prepare({ dir, region, node }, options);
     const guest = parts.use(await bootGuest({ dir, region, node, options }));
     region.hardware.set(node.name, guest);
-    const open = { region, guest, files, options };
+    const open = { dir, region, guest, files, options };
     const opened = new GuestNode({ ...open, parts: parts.move() });
     try {
       await opened.startDaemon();
@@ -139,7 +141,7 @@ export class GuestNode implements AsyncDisposable {
    * @throws {Error} With the end of its log when it doesn't.
    */
   async startDaemon(): Promise<void> {
-    const { command, env, log } = this.files;
+    const { command, env, log } = this.#files;
     this.#daemonPid = await this.guest.ask("start", { command, env, log });
     const deadlineMs = performance.now() + READY_DEADLINE_MS;
     while (!await this.#isServing()) {
@@ -158,6 +160,25 @@ export class GuestNode implements AsyncDisposable {
     await this.guest.ask("end", { pid, signal: "SIGKILL" });
   }
 
+  /**
+   * Gives all ENIs back, and starts the daemon anew, configured otherwise.
+   *
+   * @param options What differs from how it was opened.
+   */
+  async reconfigure(
+    options: Pick<GuestNodeOptions, "config" | "flags" | "network">,
+  ): Promise<void> {
+    await this.ask("drain");
+    await this.region.cloud.settled();
+    await this.killDaemon();
+    const { node, region } = this;
+    const place = { dir: this.#dir, region, node };
+    const changed = { ...this.#options, ...options };
+    this.#files = await prepare(place, changed);
+    this.#network = changed.network ?? {};
+    await this.startDaemon();
+  }
+
   /** Takes the power away, boots again and starts the daemon. */
   async reboot(): Promise<void> {
     await this.guest.reboot();
@@ -170,6 +191,7 @@ export class GuestNode implements AsyncDisposable {
    * @param command Such as `status`.
    * @param body What goes with it.
    * @returns Its answer.
+   * @throws {Error} When it refuses.
    */
   async ask(
     command: string,
@@ -228,7 +250,7 @@ export class GuestNode implements AsyncDisposable {
     name: string,
     network: Readonly<Record<string, unknown>> = {},
   ): Promise<Ran> {
-    const { cniBinDir, cniConfDir } = this.files;
+    const { cniBinDir, cniConfDir } = this.#files;
     const list = JSON.parse(
       await Deno.readTextFile(join(cniConfDir, "10-terway.conflist")),
     );
@@ -236,7 +258,7 @@ export class GuestNode implements AsyncDisposable {
       ...list.plugins[0],
       name: list.name,
       cniVersion: list.cniVersion,
-      ...this.#options.network,
+      ...this.#network,
       ...network,
     });
     const env = {
@@ -282,15 +304,24 @@ export class GuestNode implements AsyncDisposable {
   }
 }
 
-/** From a guest every module is a file on another machine: three are enough. */
-async function bundleDaemon(
-  dir: string,
-): Promise<readonly [string, ...string[]]> {
-  const folder = join(dir, "bundles");
+/** Writes what the daemon of a guest needs. */
+async function prepare(
+  { dir, region, node }: { dir: string; region: Region; node: RegionNode },
+  { config = {}, flags = [] }: GuestNodeOptions,
+): Promise<PreparedDaemon> {
+  const cloud = region.description;
+  const run = ["run", "-A", "--quiet", "--no-config", "--no-check"];
+  const main = join(dir, node.name, BUNDLES, "main.js");
+  const program = [Deno.execPath(), ...run, main] as const;
+  const wish = { dir, node, cloud, config, flags };
+  return await prepareDaemon({ ...wish, program: [...program] }, SOCKET);
+}
+
+/** To a guest every module is a file on another machine: three are enough. */
+async function bundleDaemon(dir: string): Promise<void> {
+  const folder = join(dir, BUNDLES);
   await Deno.mkdir(folder, { recursive: true });
   await bundleModes(folder, ["daemon"]);
-  const run = ["run", "-A", "--quiet", "--no-config", "--no-check"];
-  return [Deno.execPath(), ...run, join(folder, "main.js")];
 }
 
 function bootGuest(

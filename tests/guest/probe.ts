@@ -15,7 +15,10 @@ const MUST = "CI";
  * @param name What it shows.
  * @param work The test.
  */
-export function guestTest(name: string, work: () => Promise<void>): void {
+export function guestTest(
+  name: string,
+  work: (t: Deno.TestContext) => Promise<void>,
+): void {
   const why = whyNoGuest();
   if (why === undefined) return Deno.test(name, work);
   const title = `${name} (skipped: no guest can be had: ${why})`;
