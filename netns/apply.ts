@@ -16,7 +16,6 @@ import { forgiving, NetlinkError } from "./errno.ts";
 import {
   addNeighbour,
   deleteNeighbour,
-  listNeighbours,
   replaceNeighbour,
 } from "./neighbour.ts";
 import { Places, TakenError } from "./places.ts";
@@ -35,6 +34,7 @@ import {
   RTPROT_BOOT,
 } from "./route.ts";
 import { addRule, deleteRule } from "./rule.ts";
+import { findNeighbour } from "./search_link.ts";
 import { makeShape } from "./shape.ts";
 import type { RouteSocket } from "./socket.ts";
 import {
@@ -155,9 +155,7 @@ function makeNeighbour(step: NeighbourStep, { places, undo }: Work): void {
   const wanted = { ifIndex, ip, mac };
   const remove = forgiving(() => deleteNeighbour(socket, wanted));
   if (added(() => addNeighbour(socket, wanted))) return undo.defer(remove);
-  const seen = listNeighbours(socket).find((entry) =>
-    entry.ifIndex === ifIndex && entry.ip === ip
-  );
+  const seen = findNeighbour(socket, ifIndex, ip);
   if (seen?.permanent && seen.mac === mac) return;
   replaceNeighbour(socket, wanted);
   // A learnt entry needn't come back: it will be learnt again.

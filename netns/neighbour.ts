@@ -10,7 +10,7 @@ import { addressObject, macObject, readIp, readMac } from "./nl_addr.ts";
 import { CREATE, EXCL, REPLACE, type RouteSocket } from "./socket.ts";
 
 /** Valid for ever. Source: linux/neighbour.h. */
-const NUD_PERMANENT = 0x80;
+export const NUD_PERMANENT = 0x80;
 /** Answers for somebody else. Source: linux/neighbour.h. */
 const NTF_PROXY = 0x08;
 

@@ -110,11 +110,18 @@ export function readIp(object: Deno.PointerObject): Ip {
  * @returns Its bytes in hex with colons; empty when there are none.
  */
 export function readMac(object: Deno.PointerValue): Mac {
-  if (object === null) return "";
-  return Array.from(
-    readBytes(object),
-    (byte) => byte.toString(16).padStart(2, "0"),
-  ).join(":");
+  return object === null ? "" : macText(readBytes(object));
+}
+
+/**
+ * Writes a MAC.
+ *
+ * @param bytes Six.
+ * @returns Them in hex with colons.
+ */
+export function macText(bytes: Uint8Array): Mac {
+  const hex = (byte: number): string => byte.toString(16).padStart(2, "0");
+  return Array.from(bytes, hex).join(":");
 }
 
 function build(family: number, bytes: Uint8Array<ArrayBuffer>): Owned {

@@ -19,6 +19,7 @@ import {
   type RouteWish,
   type RuleFound,
 } from "./search.ts";
+import { findNeighbour, hasAddress } from "./search_link.ts";
 import type { RouteSocket } from "./socket.ts";
 import { ruleFamily, type RuleStep } from "./step.ts";
 
@@ -82,6 +83,7 @@ export class Snapshot {
    * @returns True when it has.
    */
   hasAddress(ifIndex: number, cidr: Cidr): boolean {
+    if (!this.#manyPlans) return hasAddress(this.#socket, ifIndex, cidr);
     return this.#index("addresses", () => {
       const seen = listAddresses(this.#socket);
       return new Set(seen.map(({ ifIndex, cidr }) => `${ifIndex} ${cidr}`));
@@ -96,6 +98,7 @@ export class Snapshot {
    * @returns The neighbour; undefined when there is none.
    */
   neighbour(ifIndex: number, ip: Ip): NeighbourSeen | undefined {
+    if (!this.#manyPlans) return findNeighbour(this.#socket, ifIndex, ip);
     return this.#index("neighbours", () => {
       const seen = listNeighbours(this.#socket);
       return new Map(seen.map((one) => [`${one.ifIndex} ${one.ip}`, one]));

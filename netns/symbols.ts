@@ -107,6 +107,8 @@ export const LIBNL_ROUTE = {
   rtnl_link_set_mtu: ["void", "pointer", "u32"],
   rtnl_link_set_name: ["void", "pointer", "buffer"],
   rtnl_link_set_ns_fd: ["void", "pointer", "i32"],
+  rtnl_link_set_num_rx_queues: ["void", "pointer", "u32"],
+  rtnl_link_set_num_tx_queues: ["void", "pointer", "u32"],
   rtnl_link_set_type: ["i32", "pointer", "buffer"],
   rtnl_link_veth_alloc: ["pointer"],
   rtnl_link_veth_get_peer: ["pointer", "pointer"],
