@@ -57,7 +57,10 @@ export interface StringifyOptions {
   condenseFlow?: boolean;
 }
 
-/** The part of js-yaml 3 that is used; it brings no types. */
+/**
+ * The part of js-yaml 3 that is used. It brings no types; those that are found
+ * for it, should another package bring any, are of version 4.
+ */
 interface JsYaml {
   readonly load: (text: string, options: object) => unknown;
   readonly loadAll: (
@@ -74,7 +77,7 @@ interface JsYaml {
   readonly YAMLException: abstract new (...args: never[]) => Error;
 }
 
-const yaml: JsYaml = jsYaml;
+const yaml = jsYaml as unknown as JsYaml;
 
 const SCHEMAS: Readonly<Record<SchemaType, unknown>> = {
   failsafe: yaml.FAILSAFE_SCHEMA,
