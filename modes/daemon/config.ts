@@ -18,7 +18,7 @@ import {
   showPath,
   showValue,
 } from "./eni_conf_problem.ts";
-import { decodeKeys, isDefault } from "./eni_conf_schema.ts";
+import { decodeKeys } from "./eni_conf_schema.ts";
 import { findUnbuilt, UNREAD } from "./eni_conf_support.ts";
 import {
   type ConfigSource,
@@ -167,10 +167,11 @@ function findIdle(tree: ConfTree, layers: readonly Layer[]): string[] {
   const needsAfter = Object.keys(tree).filter((key) =>
     key.startsWith(IDLE_RECLAIM) && tree[IDLE_RECLAIM_AFTER] === undefined
   );
-  return Object.entries(tree).flatMap(([key, value]) => {
+  return Object.keys(tree).flatMap((key) => {
     const name = layerOf([key], layers)?.name ?? "";
-    if (UNREAD.has(key) && !isDefault(key, value)) {
-      return [`${name}: ${key} is checked, but has no effect yet`];
+    const why = UNREAD.get(key);
+    if (why !== undefined) {
+      return [`${name}: ${key} is checked, but has no effect: ${why}`];
     }
     return needsAfter.includes(key)
       ? [`${name}: ${key} has no effect without ${IDLE_RECLAIM_AFTER}`]

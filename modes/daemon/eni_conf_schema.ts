@@ -8,7 +8,6 @@
  *
  * @module
  */
-import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { AccessKey, type DaemonConfig } from "./eni_conf_decoded.ts";
 import type { Issue } from "./eni_conf_issue.ts";
@@ -176,21 +175,6 @@ export function decodeKeys(
   return decoded.success
     ? { config: freeze(toConfig(decoded.data)) }
     : { issues: decoded.error.issues };
-}
-
-/**
- * Tells whether a value only says what holds anyway.
- *
- * @param key A known key.
- * @param value What was written.
- * @returns True when leaving the key out would mean the same.
- */
-export function isDefault(key: string, value: unknown): boolean {
-  const rule = Object.entries(shape.shape).find(([name]) => name === key)?.[1];
-  return rule !== undefined && isDeepStrictEqual(
-    rule.safeParse(value).data,
-    rule.safeParse(undefined).data,
-  );
 }
 
 function toConfig(conf: Keys): DaemonConfig {
