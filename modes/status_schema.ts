@@ -3,7 +3,8 @@
  *
  * Keys are only ever added. Times are milliseconds since 1970; an absent key
  * says that there is nothing to tell. `terway status --schema` prints this as
- * a JSON Schema.
+ * a JSON Schema, and `docs/status.md` tells it key by key; after a change here,
+ * `deno run -A tests/status_doc.ts --write` writes that anew.
  *
  * @module
  */
@@ -13,32 +14,33 @@ const count = z.int().min(0);
 const timeMs = z.int();
 
 const slots = z.object({
-  idle: count,
-  leased: count,
-  cooling: count,
-  unassigning: count,
-  quarantined: count,
+  idle: count.describe("Ready for pods"),
+  leased: count.describe("Pods have them"),
+  cooling: count.describe("Released less than 30 s ago"),
+  unassigning: count.describe("Being given back"),
+  quarantined: count.describe("Not lent before it is proven that none uses it"),
 }).describe("Addresses by how they are used");
 
 const problem = z.object({
+  call: z.string().describe("create, attach, assign, survey, …"),
   kind: z.string().describe("throttled, quota, exhausted, denied, …"),
   api: z.string().describe("The cloud's name of the call"),
   code: z.string().describe("The cloud's own code"),
-  message: z.string(),
-  requestId: z.string(),
-  httpStatus: z.int(),
+  message: z.string().describe("What the cloud said"),
+  requestId: z.string().describe("By which its support finds the call"),
+  httpStatus: z.int().describe("0 when there was no answer"),
 }).describe("Why a call failed");
 
 const eni = z.object({
   key: z.string().describe("Its name in the pool: the token that made it"),
-  id: z.string().optional(),
-  mac: z.string().optional(),
+  id: z.string().optional().describe("The cloud's id, once it was made"),
+  mac: z.string().optional().describe("As the kernel writes it"),
   isAdopted: z.boolean().describe("Made by somebody else: never deleted"),
   phase: z.string().describe("creating, attaching, ready, retiring, …"),
-  sinceMs: timeMs,
-  vSwitchId: z.string(),
+  sinceMs: timeMs.describe("When it came to this phase"),
+  vSwitchId: z.string().describe("Where its addresses are from"),
   slots,
-  securityGroupIds: z.array(z.string()),
+  securityGroupIds: z.array(z.string()).describe("The groups it was put into"),
   assigning: count.describe("Addresses under way"),
   problem: problem.optional(),
   goneSinceMs: timeMs.optional().describe("The cloud doesn't show it"),
@@ -46,52 +48,73 @@ const eni = z.object({
 
 const claim = z.object({
   ownerKey: z.string().describe("network/containerId/ifName"),
-  atMs: timeMs,
+  atMs: timeMs.describe("Since when"),
   reason: z.object({
-    kind: z.string(),
-    text: z.string(),
+    kind: z.string().describe(
+      "pending, cooling, exhausted, full, throttled, …",
+    ),
+    text: z.string().describe("For people"),
     nextMs: timeMs.optional().describe("When the pool tries again by itself"),
-  }),
+  }).describe("Why"),
 }).describe("A pod that waits");
 
 const pool = z.object({
-  nowMs: timeMs,
-  mode: z.enum(["new", "starting", "serving", "draining", "stopped"]),
+  nowMs: timeMs.describe("When this was told"),
+  mode: z.enum(["new", "starting", "serving", "draining", "stopped"])
+    .describe("What the pool does"),
   capacity: count.describe("Addresses that pods may have"),
-  limits: z.looseObject({ minIdle: count, maxIdle: count }),
+  limits: z.looseObject({
+    minIdle: count.describe("min_pool_size"),
+    maxIdle: count.describe("max_pool_size"),
+    eniCount: count.describe("ENIs that pods may use"),
+    addressesPerEni: count.describe("1 where a pod has an ENI to itself"),
+    hotPlug: z.boolean().describe("hot_plug"),
+  }).describe("The bounds in force; other keys of it may change"),
   slots,
-  enis: z.array(eni),
-  foreignEniIds: z.array(z.string()),
+  enis: z.array(eni).describe("The ENIs of pods, oldest first"),
+  foreignEniIds: z.array(z.string())
+    .describe("Others' ENIs on this instance: counted, never touched"),
   orphans: z.array(z.object({
-    eniId: z.string(),
-    sinceMs: timeMs,
+    eniId: z.string().describe("The cloud's id"),
+    sinceMs: timeMs.describe("When it was first seen so"),
     purgeFromMs: timeMs.describe("When it is deleted"),
   })).describe("ENIs with this node's tags, attached nowhere, unrecorded"),
-  lost: z.array(z.looseObject({ ownerKey: z.string(), ip: z.string() }))
+  lost: z.array(z.object({
+    ownerKey: z.string().describe("network/containerId/ifName"),
+    ip: z.string().describe("The address that is gone"),
+    eniId: z.string().describe("The ENI that had it"),
+    sinceMs: timeMs.describe("When that was found"),
+  }))
     .describe("Leases whose address the cloud has taken away"),
-  claims: z.array(claim),
-  calls: z.array(z.object({ kind: z.string(), startedMs: timeMs })),
-  full: z.object({ untilMs: timeMs, problem }).optional()
+  claims: z.array(claim).describe("Pods that wait, first come first"),
+  calls: z.array(z.object({
+    kind: z.string().describe("create, attach, assign, survey, …"),
+    startedMs: timeMs.describe("When it began"),
+  })).describe("Calls in flight, at most 8 of them of the cloud"),
+  full: z.object({
+    untilMs: timeMs.describe("When it is tried again"),
+    problem,
+  }).optional()
     .describe("The cloud allows no further ENI"),
   rests: z.array(z.object({
-    vSwitchId: z.string(),
-    untilMs: timeMs,
+    vSwitchId: z.string().describe("The cloud's id"),
+    untilMs: timeMs.describe("When it is asked again"),
     atMost: count.describe("Addresses that it may still have"),
   })).describe("vSwitches that are held back"),
   vSwitches: z.array(z.object({
-    id: z.string(),
-    cidr: z.string(),
+    id: z.string().describe("The cloud's id"),
+    cidr: z.string().describe("Its prefix"),
     ipCount: count.optional().describe("Addresses that it can still give"),
   })).describe("Where new ENIs may be made, in order of preference"),
   budgets: z.array(z.object({
-    api: z.string(),
-    used: count,
-    most: count,
+    api: z.string().describe("The cloud's name of the call"),
+    used: count.describe("Calls since the minute began"),
+    most: count.describe("Calls that rate_limit allows in a minute"),
   })).describe("Calls of this minute, of as many as rate_limit allows"),
   exchange: z.object({
-    eniId: z.string(),
+    eniId: z.string().describe("The cloud's id"),
     vSwitchId: z.string().describe("It ran dry"),
-    targetVSwitchId: z.string(),
+    targetVSwitchId: z.string().describe("Where its successor is made"),
     ownerKeys: z.array(z.string()).describe("Who holds the ENI"),
   }).optional().describe("An ENI that makes way for one elsewhere"),
   health: z.object({
@@ -102,59 +125,63 @@ const pool = z.object({
     problem: problem.optional(),
   }).describe("Whether the cloud answers"),
   gates: z.array(z.object({
-    call: z.string(),
-    notBeforeMs: timeMs,
+    call: z.string().describe("create, attach, assign, survey, …"),
+    notBeforeMs: timeMs.describe("When it is called again"),
     problem,
   })).describe("APIs that are held back"),
 });
 
 const lease = z.object({
   ownerKey: z.string().describe("network/containerId/ifName"),
-  ip: z.string(),
-  eniId: z.string(),
+  ip: z.string().describe("The pod's address"),
+  eniId: z.string().describe("Whose address it is"),
+  eniKey: z.string().optional().describe("That ENI's name in the pool"),
   recipe: z.string().describe("The datapath and its version"),
-  atMs: timeMs,
-  attachment: z.unknown().describe("All that the pod got"),
-});
+  atMs: timeMs.describe("When it was given"),
+  attachment: z.unknown().describe("All that the pod got; its form may change"),
+}).describe("An address that a pod has");
 
 const host = z.object({
   findings: z.array(z.object({
-    severity: z.enum(["error", "warning", "note"]),
+    severity: z.enum(["error", "warning", "note"]).describe("How bad it is"),
     object: z.string().describe("What is wrong, by the name people know"),
-    problem: z.string(),
+    problem: z.string().describe("What is wrong with it"),
     meaning: z.string().describe("What that means for pods"),
     command: z.string().optional().describe("Mends it, in a shell of the host"),
     advice: z.string().optional().describe("Where no command mends it"),
     failure: z.string().optional().describe("Why fix_host couldn't mend it"),
-  })),
+  })).describe("What stands in the way of pods"),
   changes: z.array(z.object({
-    object: z.string(),
-    was: z.string(),
-    now: z.string(),
+    object: z.string().describe("By the name people know"),
+    was: z.string().describe("Its value before"),
+    now: z.string().describe("Its value now"),
     undo: z.string().describe("The command that undoes it, as a drain does"),
-    atMs: timeMs,
+    atMs: timeMs.describe("When it was changed"),
   })).describe("What fix_host changed"),
 }).describe("Settings of the host; absent before the first look");
 
 const status = z.object({
-  schema: z.literal(1),
-  pid: z.int(),
-  version: z.string(),
-  memory: z.object({ rssBytes: count }),
+  schema: z.literal(1).describe("Counted up if a promise is ever broken"),
+  pid: z.int().describe("The daemon's process"),
+  version: z.string().describe("The daemon's version"),
+  memory: z.object({
+    rssBytes: count.describe("Its resident memory, in bytes"),
+  })
+    .describe("What the daemon takes"),
   node: z.object({
-    instanceId: z.string(),
-    instanceType: z.string(),
-    region: z.string(),
-    zone: z.string(),
-    primaryIp: z.string(),
+    instanceId: z.string().describe("The cloud's id"),
+    instanceType: z.string().describe("It says how many ENIs there may be"),
+    region: z.string().describe("The cloud's id"),
+    zone: z.string().describe("The cloud's id"),
+    primaryIp: z.string().describe("The node's own address"),
     credentials: z.object({
       source: z.string().describe("Where they come from; never a value"),
-      expiresAtMs: timeMs.optional(),
-      problem: z.string().optional(),
-    }).optional(),
-  }),
-  pool,
-  leases: z.array(lease),
+      expiresAtMs: timeMs.optional().describe("When they end, if they do"),
+      problem: z.string().optional().describe("Why there are no newer ones"),
+    }).optional().describe("Absent before the first call"),
+  }).describe("The node's instance"),
+  pool: pool.describe("ENIs, addresses and who waits for them"),
+  leases: z.array(lease).describe("Addresses that pods have"),
   host: host.optional(),
 });
 
@@ -177,5 +204,6 @@ export function statusProblems(value: unknown): readonly string[] {
  * @returns A document of draft 2020-12.
  */
 export function statusJsonSchema(): unknown {
-  return z.toJSONSchema(status);
+  // As who reads it: a newer daemon may tell more.
+  return z.toJSONSchema(status, { io: "input" });
 }

@@ -33,6 +33,7 @@ const ALONE = [
   "tests/guest",
   "tests/install",
   "tests/stage",
+  "tests/status",
   "tests/demo",
   "tests/cluster",
 ];

@@ -72,10 +72,16 @@ Deno.test("what IPv6 needs besides isn't in the README's policy", () => {
   assert(!IPV6_POLICY.some((action) => SEED_POLICY.includes(action)));
 });
 
-Deno.test("the README's policy holds all that is needed", () => {
+Deno.test("the READMEs' policy is all that is needed, and no more is", async () => {
   const unneeded = SEED_POLICY.filter((action) => !(action in NEEDED));
   assertEquals(unneeded, ["ecs:DescribeInstanceAttribute"]);
   assert(Object.keys(NEEDED).every((action) => SEED_POLICY.includes(action)));
+  for (const readme of ["README.md", "README.zh-CN.md"]) {
+    const url = new URL(`../../../${readme}`, import.meta.url);
+    const text = await Deno.readTextFile(url);
+    const named = SEED_POLICY.filter((one) => text.includes(`\`${one}\``));
+    assertEquals(named, SEED_POLICY, readme);
+  }
 });
 
 const ALL_NEEDED = { ...NEEDED, ...NEEDED_BY_IPV6 };
