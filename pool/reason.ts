@@ -33,7 +33,10 @@ export function reasonsOf(
   for (const ownerKey of state.claims.keys()) {
     const ahead = reasons.size;
     const it = { stock, exchange, ahead, nowMs };
-    reasons.set(ownerKey, reasonOf(state, limits, it));
+    const reason = reasonOf(state, limits, it);
+    // What was held back until now is tried at once: no time to be told.
+    const isPast = reason.nextMs !== undefined && reason.nextMs <= nowMs;
+    reasons.set(ownerKey, isPast ? { ...reason, nextMs: undefined } : reason);
   }
   return reasons;
 }

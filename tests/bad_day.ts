@@ -73,7 +73,6 @@ class Day {
       await this.#tries("shop/web-d");
     });
     await this.#chapter("a minute later", async () => {
-      await this.#gets("shop/web-d");
       await rig.keeper.release("shop/cart");
       await rig.clock.advance(MINUTE_MS);
     });
@@ -114,7 +113,7 @@ class Day {
     await this.#chapter("the cloud is back", async () => {
       faults.clear();
       await rig.clock.advance(5 * MINUTE_MS);
-      await this.#gets("shop/web-g");
+      await this.#gets("shop/web-f");
       await rig.clock.advance(MINUTE_MS);
     });
   }

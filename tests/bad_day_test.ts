@@ -38,5 +38,11 @@ Deno.test("a bad day can be followed in the log and terway status alone", async 
 
   const back = chapter("the cloud is back");
   assertMatch(back.log, /"an ENI got addresses"/);
+  assertMatch(back.log, /"attached","owner":"shop\/web-f"/);
   assert(!/^(held|waiting|vswitch)/m.test(back.status), back.status);
+
+  for (const line of day.flatMap(({ log }) => log)) {
+    const { time, next } = JSON.parse(line) as { time: string; next?: string };
+    assert(next === undefined || next > time, `told too late: ${line}`);
+  }
 });
