@@ -2,7 +2,12 @@
  * Daemons in the modes in which a pod has an ENI to itself, or an address of
  * its node's pod CIDR: real daemons, a VPC, packets.
  */
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { openStage, type Stage } from "./stage/stage.ts";
 import { Caller, CONF, ipOf, Sandbox } from "./daemon/harness.ts";
 
@@ -144,5 +149,27 @@ Deno.test("terway daemon in mode VPC has pods of the pod CIDR, and pods with an 
   await two.ok("DEL", b.env);
   assertEquals(await one.leases(), []);
   assertEquals(one.kernel().rules, before.rules);
+  await stage.drain();
+});
+
+Deno.test("terway daemon refuses another mode while pods of the old one run", async () => {
+  let mode = "ENIMultiIP";
+  await using stage = await openStage({
+    nodeCount: 1,
+    zoneCount: 1,
+    daemonFlags: () => ["--daemon-mode", mode],
+  });
+  const caller = new Caller(stage);
+  using sandbox = new Sandbox(stage, "stays");
+  const held = await caller.ok("ADD", sandbox.env);
+  await stage.killDaemon("n1");
+  mode = "ENIOnly";
+  const error = await assertRejects(() => stage.restartDaemon("n1"), Error);
+  assertStringIncludes(error.message, "Cannot serve in mode ENIOnly as pods");
+  assertStringIncludes(error.message, "then change --daemon-mode");
+  mode = "ENIMultiIP";
+  await stage.restartDaemon("n1");
+  assertEquals(await caller.ok("ADD", sandbox.env), held);
+  await caller.ok("DEL", sandbox.env);
   await stage.drain();
 });

@@ -14,7 +14,7 @@ export interface StageCloud {
   readonly endpoint: string;
   /** The region. */
   readonly region: string;
-  /** The id of the access key. */
+  /** The id of the access key, which may do what the README's policy says. */
   readonly accessKeyId: string;
   /** The access key; worth nothing outside this stage. */
   readonly accessKeySecret: string;

@@ -11,6 +11,7 @@ import {
 } from "../emulators/alibaba/cloud.ts";
 import { serveMetadata } from "../emulators/alibaba/metadata.ts";
 import type { EniRecord, InstanceRecord } from "../emulators/alibaba/model.ts";
+import { SEED_POLICY } from "../emulators/alibaba/seed_policy.ts";
 import { serveAlibaba } from "../emulators/alibaba/serve.ts";
 import { type Fabric, openFabric } from "../fabric.ts";
 import type { StageCloud, StageVSwitch } from "./description.ts";
@@ -115,7 +116,7 @@ export class Region implements AsyncDisposable {
         vSwitch: at % vSwitches.length,
         isGuest: wish.guests?.includes(`n${at + 1}`) ?? false,
       }, { vSwitches, securityGroupId }));
-    const key = this.cloud.keys.add();
+    const key = this.cloud.keys.add({ allow: SEED_POLICY });
     this.description = {
       endpoint: this.#serve(),
       region: this.cloud.model.region,
