@@ -11,7 +11,7 @@ import {
   ownerKey,
 } from "../../netns/attachment.ts";
 import { NetlinkError } from "../../netns/errno.ts";
-import type { Ip } from "../../netns/ip.ts";
+import type { Cidr, Ip } from "../../netns/ip.ts";
 import type { Kernel } from "../../netns/kernel.ts";
 import { planOf, type Plans } from "../../netns/recipe.ts";
 import type { Difference, Plan } from "../../netns/step.ts";
@@ -34,6 +34,7 @@ import type { CniRequest } from "./request.ts";
 import { meaning } from "./result.ts";
 import { Sandboxes } from "./sandboxes.ts";
 import { Unheard } from "./unheard.ts";
+import { wishOf } from "./wish.ts";
 
 /** What an attacher works with. */
 export interface AttacherParts {
@@ -45,8 +46,10 @@ export interface AttacherParts {
   readonly enis: NodeEnis;
   /** The node's primary address. */
   readonly nodeIp: Ip;
-  /** Bytes in a pod's packet when the network doesn't say. */
-  readonly mtu: number;
+  /** Bytes in a packet of ENIs that pods share; as they came when absent. */
+  readonly mtu?: number;
+  /** Prefixes that new pods reach by their gateway, whatever else they have. */
+  readonly extraRoutes: () => readonly Cidr[];
   /** Where what happened to each pod is kept. */
   readonly history: Pick<History, "note">;
   /** Where is told what no caller hears. */
@@ -246,11 +249,7 @@ export class Attacher {
   async #add(request: SandboxRequest, signal: AbortSignal): Promise<Added> {
     const { lender, kernel } = this.#parts;
     const { owner, pod, netns = "" } = request;
-    const { mtu = this.#parts.mtu, bandwidth } = request.config;
     const key = ownerKey(owner);
-    const known = { ...pod && { pod }, ...bandwidth && { bandwidth } };
-    const wantsEni = request.config.eni === "exclusive";
-    const wish = { owner, ...known, netns, mtu, wantsEni };
     const name = pod && { pod: `${pod.namespace}/${pod.name}` };
     this.#parts.history.note({ ownerKey: key, netns, ...name }, "ADD");
     signal.throwIfAborted();
@@ -258,6 +257,7 @@ export class Attacher {
     const earlier = lender.lease(key);
     if (earlier !== undefined) requireSame(attachmentOf(earlier), netns);
     this.#unreleased.delete(key);
+    const wish = await wishOf(request, this.#parts);
     const attachment = attachmentOf(await lender.claim(wish, signal));
     if (earlier === undefined) {
       this.#note(owner, "leased", whereOf(attachment));
@@ -331,7 +331,8 @@ export class Attacher {
     const { nodeIp, mtu, enis } = this.#parts;
     const eniId = eniOf(attachment)?.id;
     const eni = eniId === undefined ? undefined : enis.link(eniId);
-    return planOf(attachment, { nodeIp, eniMtu: mtu, ...eni && { eni } });
+    const eniMtu = mtu === undefined ? {} : { eniMtu: mtu };
+    return planOf(attachment, { nodeIp, ...eniMtu, ...eni && { eni } });
   }
 
   async #delete(owner: Owner): Promise<void> {

@@ -35,9 +35,12 @@ export interface PodWish extends
   readonly pod?: PodName;
   /** The path of its namespace; empty when that isn't known. */
   readonly netns: string;
-  /** Bytes in a packet. */
-  readonly mtu: number;
+  /** Bytes in a packet, when the network says so. */
+  readonly mtu?: number;
 }
+
+/** Ethernet's own. Source: RFC 894. */
+export const DEFAULT_MTU = 1500;
 
 /** An ENI isn't set up in the node's kernel, or not yet. */
 export class NotSetUpError extends Error {
@@ -66,11 +69,26 @@ export function attachmentFor(
     );
   }
   const { ip } = grant;
+  const mtu = wish.mtu ?? enis.mtu(grant.eni.id) ?? DEFAULT_MTU;
+  const network = { ...wish, mtu, ip };
   const whole = enis.whole(grant.eni.id);
-  const attachment: Attachment = whole === undefined
-    ? { recipe: "veth/1", ...wish, ip, eni }
-    : { recipe: "exclusive/1", ...wish, ip, eni, ...whole };
-  return { recipe: attachment.recipe, attachment };
+  if (whole === undefined) {
+    const recipe = "veth/1";
+    return { recipe, attachment: { recipe, ...network, eni } };
+  }
+  const recipe = "exclusive/1";
+  const { card, hostPeer } = whole;
+  // The pod's way to its node is that of its first interface.
+  const pair = wish.podTable === undefined ? { hostPeer } : {};
+  return { recipe, attachment: { recipe, ...network, eni, card, ...pair } };
+}
+
+/** How pods of the node's pod CIDR are. */
+export interface VpcPods {
+  /** The prefix. */
+  readonly podCidr: Cidr;
+  /** Bytes in a packet of the card that carries their traffic. */
+  readonly mtu: number;
 }
 
 /**
@@ -78,16 +96,16 @@ export function attachmentFor(
  *
  * @param wish What is known of the pod.
  * @param ip The address.
- * @param podCidr The prefix.
+ * @param pods How such pods are.
  * @returns What the journal holds with the lease.
  */
 export function vpcAttachment(
   wish: PodWish,
   ip: Ip,
-  podCidr: Cidr,
+  { podCidr, mtu }: VpcPods,
 ): { recipe: string; attachment: Attachment } {
   const recipe = "vpc/1";
-  return { recipe, attachment: { recipe, ...wish, ip, podCidr } };
+  return { recipe, attachment: { recipe, mtu, ...wish, ip, podCidr } };
 }
 
 /**
@@ -122,7 +140,7 @@ export function hostEnd(owner: Owner): VethStep {
     kind: "veth",
     host: { name: hostLinkName(owner), mac: macs.host },
     pod: { name: owner.ifName, mac: macs.pod },
-    mtu: 1500,
+    mtu: DEFAULT_MTU,
     alias: "",
   };
 }

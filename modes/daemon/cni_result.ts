@@ -105,8 +105,11 @@ export function behind(previous: Previous, own: CniResult): CniResult {
     const index = one === undefined ? -1 : kept.indexOf(one);
     return index < 0 ? [] : [{ ...ip, interface: index }];
   });
-  const isNew = ({ dst, gw }: ResultRoute): boolean =>
-    !previous.routes.some((route) => route.dst === dst && route.gw === gw);
+  const isNew = ({ dst, gw, table = TABLE_MAIN }: ResultRoute): boolean =>
+    !previous.routes.some((route) =>
+      route.dst === dst && route.gw === gw &&
+      (route.table ?? TABLE_MAIN) === table
+    );
   return {
     ...own,
     interfaces: [...kept, ...own.interfaces],

@@ -62,7 +62,6 @@ Deno.test("decodeConfig() fills defaults", () => {
     callsPerMinute: CALLS_PER_MINUTE,
     clusterId: "default",
     fixHost: false,
-    mtu: 1500,
   });
 });
 

@@ -123,7 +123,7 @@ export interface DaemonConfig {
   readonly erdma: boolean;
   /** Prefixes an ENI; all zero for single addresses. */
   readonly prefixes: { readonly v4Count: number; readonly v6Count: number };
-  /** Prefixes that pods reach through their gateway beside the default. */
+  /** Prefixes that new pods reach by their gateway, whatever else they have. */
   readonly extraRoutes: readonly Cidr[];
   /** Kinds of owners whose pods keep their address, in lower case. */
   readonly statefulKinds: readonly string[];
@@ -143,6 +143,6 @@ export interface DaemonConfig {
   readonly clusterId: string;
   /** Whether settings of the host that stand in the way of pods are changed. */
   readonly fixHost: boolean;
-  /** Bytes in a pod's packet. */
-  readonly mtu: number;
+  /** Bytes in a packet of ENIs and pods; as an ENI came when absent. */
+  readonly mtu?: number;
 }

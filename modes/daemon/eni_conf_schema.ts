@@ -14,7 +14,7 @@ import type { Issue } from "./eni_conf_issue.ts";
 import { backoffOverride, rateLimit } from "./eni_conf_rates.ts";
 import type { ConfTree } from "./eni_conf_text.ts";
 import {
-  cidr,
+  destination,
   duration,
   id,
   ids,
@@ -101,7 +101,9 @@ const shape = z.object({
   enable_ip_prefix: off,
   ipv4_prefix_count: z.int().min(0).max(50).default(0),
   ipv6_prefix_count: z.int().min(0).max(1).default(0),
-  extra_routes: z.array(z.strictObject({ dst: cidr })).max(100).default([]),
+  extra_routes: z.array(z.strictObject({ dst: destination })).max(100).default(
+    [],
+  ),
   custom_stateful_workload_kinds: z.array(word).max(50).default([]),
   enable_patch_pod_ips: on,
   disable_device_plugin: off,
@@ -111,7 +113,7 @@ const shape = z.object({
   backoff_override: backoffOverride.prefault({}),
   cluster_id: z.string().min(1).max(64).default("default"),
   fix_host: off,
-  mtu: z.int().min(1_280).max(9_000).default(1_500),
+  mtu: z.int().min(1_280).max(9_000).optional(),
 });
 
 type Keys = z.infer<typeof shape>;
@@ -203,7 +205,7 @@ function toConfig(conf: Keys): DaemonConfig {
     backoffs: conf.backoff_override,
     clusterId: conf.cluster_id,
     fixHost: conf.fix_host,
-    mtu: conf.mtu,
+    ...given("mtu", conf.mtu),
   };
 }
 
@@ -263,7 +265,7 @@ function toFeatures(conf: Keys): Pick<DaemonConfig, FeatureField> {
       v4Count: conf.enable_ip_prefix ? conf.ipv4_prefix_count : 0,
       v6Count: conf.enable_ip_prefix ? conf.ipv6_prefix_count : 0,
     },
-    extraRoutes: conf.extra_routes.map(({ dst }) => dst),
+    extraRoutes: [...new Set(conf.extra_routes.map(({ dst }) => dst))],
     statefulKinds: conf.custom_stateful_workload_kinds
       .map((kind) => kind.toLowerCase()),
     patchesPodIps: conf.enable_patch_pod_ips,

@@ -244,10 +244,10 @@ const CASES: Readonly<Record<string, Case>> = Object.freeze({
   ipv4_prefix_count: { good: 0, seen: {}, bad: 1, rule: "isn't built yet" },
   ipv6_prefix_count: { good: 0, seen: {}, bad: -1, rule: "must be at least 0" },
   extra_routes: {
-    good: [],
-    seen: { extraRoutes: [] },
-    bad: [{ dst: "10.0.0.0/8" }],
-    rule: "isn't built yet",
+    good: [{ dst: "10.0.0.0/8" }, { dst: "fd07::/64" }, { dst: "10.0.0.0/8" }],
+    seen: { extraRoutes: ["10.0.0.0/8", "fd07::/64"] },
+    bad: "10.0.0.0/8",
+    rule: "must be a list",
   },
   custom_stateful_workload_kinds: {
     good: ["CloneSet"],

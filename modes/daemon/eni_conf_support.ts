@@ -27,7 +27,6 @@ const UNBUILT: ReadonlyMap<string, (value: unknown) => boolean> = new Map([
   ["enable_ip_prefix", (value) => value === true],
   ["ipv4_prefix_count", isSome],
   ["ipv6_prefix_count", isSome],
-  ["extra_routes", (value) => Array.isArray(value) && value.length > 0],
 ]);
 
 /** Nothing of the daemon asks the API server for anything. */

@@ -90,6 +90,12 @@ export const cidr: z.ZodType<Cidr, string> = z.string().transform(
   },
 );
 
+/** A prefix that a pod reaches by a way of its own; all else has the default. */
+export const destination: z.ZodType<Cidr, string> = cidr.refine(
+  (text) => !text.endsWith("/0"),
+  "must be longer than /0, which is the default route's",
+);
+
 /** The prefixes of services. */
 export interface ServiceCidrs {
   /** The IPv4 one. */

@@ -20,6 +20,8 @@ import type { HostEni, PoolHost } from "../../pool/contract.ts";
 interface ReadyEni {
   readonly attached: AttachedEni;
   readonly link: EniLink;
+  /** Bytes in a packet. */
+  readonly mtu: number;
   /** Its link as it came, when a pod gets it whole. */
   readonly card?: CardBefore;
   readonly plan: Plan;
@@ -39,8 +41,8 @@ export interface NodeParts {
   readonly kernel: Kernel;
   /** The node's primary address. */
   readonly nodeIp: Ip;
-  /** Bytes in a packet. */
-  readonly mtu: number;
+  /** Bytes in a packet; as each ENI came when absent. */
+  readonly mtu?: number;
   /** Set when each pod gets an ENI to itself. */
   readonly exclusive?: {
     /** The pair that leads to the node. */
@@ -94,28 +96,35 @@ export class NodeEnis implements PoolHost {
   }
 
   async #setUp(eni: HostEni, signal: AbortSignal): Promise<void> {
-    const { kernel, nodeIp, mtu, exclusive } = this.#parts;
+    const { kernel, exclusive, mtu: wantedMtu } = this.#parts;
     const seen = await kernel.waitForLink(eni.mac, signal);
     const { name, ifIndex, up } = seen;
     const gateway = gatewayOf(eni.subnet);
     const { id, mac, subnet } = eni;
     const attached: AttachedEni = { id, mac, ifIndex, gateway, subnet };
     const link: EniLink = { name, ifIndex, mac };
+    const mtu = wantedMtu ?? seen.mtu;
     if (exclusive !== undefined) {
       const card = { name, up, mtu: seen.mtu };
-      this.#ready.set(id, { attached, link, card, plan: NO_PLAN });
+      this.#ready.set(id, { attached, link, mtu, card, plan: NO_PLAN });
       return;
     }
-    const plan = eniPlan({ link, nodeIp, gateway, mtu });
+    const plan = this.#plan(eni, link);
     await kernel.apply(plan);
-    this.#ready.set(id, { attached, link, plan });
+    this.#ready.set(id, { attached, link, mtu, plan });
+  }
+
+  #plan({ subnet }: HostEni, link: EniLink): Plan {
+    const { nodeIp, mtu } = this.#parts;
+    const gateway = gatewayOf(subnet);
+    return eniPlan({ link, nodeIp, gateway, ...mtu && { mtu } });
   }
 
   /** Its link is in the pod's namespace: the node has nothing to set up. */
-  #keep({ eni: attached, card }: ExclusiveAttachment): void {
+  #keep({ eni: attached, card, mtu }: ExclusiveAttachment): void {
     const { id, mac, ifIndex } = attached;
     const link: EniLink = { name: card.name, ifIndex, mac };
-    this.#ready.set(id, { attached, link, card, plan: NO_PLAN });
+    this.#ready.set(id, { attached, link, mtu, card, plan: NO_PLAN });
   }
 
   /**
@@ -125,7 +134,7 @@ export class NodeEnis implements PoolHost {
    * @param eni An ENI that is about to be detached.
    */
   async retire(eni: HostEni): Promise<void> {
-    const { kernel, nodeIp, mtu, exclusive } = this.#parts;
+    const { kernel, exclusive } = this.#parts;
     const seen = await kernel.findLink(eni.mac);
     this.#ready.delete(eni.id);
     if (exclusive !== undefined) return;
@@ -133,8 +142,7 @@ export class NodeEnis implements PoolHost {
     await this.#repairs.get(eni.id)?.catch(() => {});
     if (seen === undefined) return;
     const link = { name: seen.name, ifIndex: seen.ifIndex, mac: eni.mac };
-    const gateway = gatewayOf(eni.subnet);
-    await kernel.remove(eniPlan({ link, nodeIp, gateway, mtu }));
+    await kernel.remove(this.#plan(eni, link));
   }
 
   /**
@@ -180,6 +188,17 @@ export class NodeEnis implements PoolHost {
    */
   link(eniId: string): EniLink | undefined {
     return this.#ready.get(eniId)?.link;
+  }
+
+  /**
+   * Gives how many bytes a packet of an ENI's pods may have.
+   *
+   * @param eniId The cloud's id.
+   * @returns What the configuration says, or else what the card came with;
+   * nothing when it isn't set up.
+   */
+  mtu(eniId: string): number | undefined {
+    return this.#ready.get(eniId)?.mtu;
   }
 
   /**

@@ -11,9 +11,11 @@ import type { PodCidr } from "../../pool/pod_cidr.ts";
 import type { Lease, OwnerKey } from "../../pool/state.ts";
 import {
   attachmentFor,
+  DEFAULT_MTU,
   NotSetUpError,
   type PodWish,
   vpcAttachment,
+  type VpcPods,
 } from "./attached.ts";
 import type { NodeEnis } from "./enis.ts";
 
@@ -25,6 +27,8 @@ export interface LenderParts {
   readonly enis: NodeEnis;
   /** The node's pod CIDR, in a mode that has one. */
   readonly podCidr?: PodCidr;
+  /** Bytes in a packet of the node's own card; Ethernet's own when absent. */
+  readonly uplinkMtu?: number;
 }
 
 /** What a pod asks for. */
@@ -62,7 +66,7 @@ export class Lender {
     const earlier = this.lease(key);
     if (earlier !== undefined) return earlier;
     if (podCidr !== undefined && !wantsEni) {
-      const attach = (ip: Ip) => vpcAttachment(pod, ip, podCidr.cidr);
+      const attach = (ip: Ip) => vpcAttachment(pod, ip, this.#vpcPods(podCidr));
       return podCidr.claim({ ownerKey: key, attach });
     }
     return await keeper.claim({
@@ -87,7 +91,7 @@ export class Lender {
     const pod = { ...rest, netns };
     const key = ownerKey(found.owner);
     if (podCidr?.holds(ip)) {
-      const attach = (ip: Ip) => vpcAttachment(pod, ip, podCidr.cidr);
+      const attach = (ip: Ip) => vpcAttachment(pod, ip, this.#vpcPods(podCidr));
       return podCidr.recover({ ownerKey: key, ip, attach });
     }
     try {
@@ -100,6 +104,10 @@ export class Lender {
       if (error instanceof NotSetUpError) return undefined;
       throw error;
     }
+  }
+
+  #vpcPods({ cidr: podCidr }: PodCidr): VpcPods {
+    return { podCidr, mtu: this.#parts.uplinkMtu ?? DEFAULT_MTU };
   }
 
   /**

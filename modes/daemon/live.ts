@@ -49,6 +49,11 @@ export class LiveConfig implements AsyncDisposable {
     this.#work = this.#follow();
   }
 
+  /** What holds now. */
+  get inForce(): DaemonConfig {
+    return this.#inForce;
+  }
+
   /** Ends it, and waits for a change that is being taken up. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();

@@ -5,6 +5,7 @@
  */
 import build from "../../deno.json" with { type: "json" };
 import { vpcNodePlan } from "../../netns/datapath/vpc.ts";
+import type { Cidr } from "../../netns/ip.ts";
 import { type Kernel, openKernel } from "../../netns/kernel.ts";
 import type { Keeper } from "../../pool/contract.ts";
 import { type History, openHistory } from "../../pool/history.ts";
@@ -123,7 +124,12 @@ async function run(options: DaemonArguments, log: Log): Promise<void> {
     return;
   }
   const podCidr = await openPodCidr(parts);
-  const lender = new Lender({ keeper, enis, ...podCidr && { podCidr } });
+  const uplink = await kernel.findLink(node.instance.primaryMac);
+  const uplinkMtu = config.mtu ?? uplink?.mtu;
+  const lender = new Lender({
+    ...{ keeper, enis, ...podCidr && { podCidr } },
+    ...uplinkMtu && { uplinkMtu },
+  });
   await serveUntilTold({ ...parts, keeper, enis, lender });
 }
 
@@ -177,7 +183,10 @@ async function serveUntilTold(parts: Parts & Pool): Promise<void> {
   const { options, config, node, kernel, keeper, wayBack, log } = parts;
   const { mtu } = config;
   const nodeIp = node.instance.primaryIp;
-  const attacher = new Attacher({ ...parts, nodeIp, mtu });
+  const live = new LiveConfig(parts);
+  const extraRoutes = (): readonly Cidr[] => live.inForce.extraRoutes;
+  const wanted = { nodeIp, extraRoutes, ...mtu && { mtu } };
+  const attacher = new Attacher({ ...parts, ...wanted });
   const commands = operatorCommands(parts, attacher);
   const started = keeper.start(AbortSignal.timeout(START_DEADLINE_MS));
   started.catch((error) =>
@@ -208,7 +217,6 @@ async function serveUntilTold(parts: Parts & Pool): Promise<void> {
   });
   log.info("serving", { socket: options.socket });
   const repairer = new Repairer({ ...parts, attacher });
-  const live = new LiveConfig(parts);
   const tombstones = `${options.stateDir}/tombstones`;
   const upkeep = keepUp({ ...parts, tombstones, attacher, repairer });
   await using _install = beginInstall(options, log);

@@ -50,7 +50,7 @@ export async function poolOptions(
   const nodeIp = node.instance.primaryIp;
   const { mtu, serviceCidrs } = config;
   const host = new NodeEnis({
-    ...{ kernel, nodeIp, mtu },
+    ...{ kernel, nodeIp, ...mtu && { mtu } },
     ...(mode === "ENIMultiIP" ? {} : {
       exclusive: {
         hostPeer: {

@@ -26,7 +26,12 @@ export interface Previous {
     readonly interface?: number;
   }[];
   /** The routes. */
-  readonly routes: readonly { readonly dst: Cidr; readonly gw?: string }[];
+  readonly routes: readonly {
+    readonly dst: Cidr;
+    readonly gw?: string;
+    /** The routing table; main when absent. */
+    readonly table?: number;
+  }[];
   /** The resolver's settings. */
   readonly dns: Readonly<Record<string, unknown>>;
 }
@@ -54,7 +59,9 @@ export const previous: z.ZodType<Previous> = z.looseObject({
     gateway: text,
     interface: z.int().min(0).exactOptional(),
   })),
-  routes: listOf(z.looseObject({ dst: cidr, gw: text })),
+  routes: listOf(
+    z.looseObject({ dst: cidr, gw: text, table: z.int().exactOptional() }),
+  ),
   dns: z.looseObject({}).nullish().transform((dns) => dns ?? {}),
 }).superRefine(({ interfaces, ips }, context) => {
   for (const [at, ip] of ips.entries()) {

@@ -82,7 +82,7 @@ const RULES: Readonly<Record<ConfigField, string | undefined>> = {
   trunking: TELLS_OUR_OWN,
   erdma: TELLS_OUR_OWN,
   prefixes: IN_LIVE_PODS,
-  extraRoutes: IN_LIVE_PODS,
+  extraRoutes: undefined,
   statefulKinds: undefined,
   patchesPodIps: undefined,
   devicePlugin: OPENED_ONCE,
@@ -114,7 +114,7 @@ const RULES: Readonly<Record<ConfigField, string | undefined>> = {
  * const plan = planReload(old, next);
  * assertEquals(plan.apply, [{ field: "maxPoolCount", from: 5, to: 9 }]);
  * assertEquals(plan.refused.map(({ field }) => field), ["mtu"]);
- * assertEquals([plan.inForce.maxPoolCount, plan.inForce.mtu], [9, 1500]);
+ * assertEquals([plan.inForce.maxPoolCount, plan.inForce.mtu], [9, undefined]);
  * ```
  * @param old What is in force.
  * @param next What was read.

@@ -41,6 +41,11 @@ Deno.test("planReload() applies what is safe, with old and new value", () => {
       'eniPolicy: "most_ips" -> "least_ips"',
     ],
     [{}, { ip_pool_sync_period: "1m" }, "poolSyncMs: 120000 -> 60000"],
+    [
+      {},
+      { extra_routes: [{ dst: "10.9.0.0/16" }] },
+      'extraRoutes: [] -> ["10.9.0.0/16"]',
+    ],
   ];
   for (const [old, next, step] of cases) {
     assertEquals(outcome(old, next), [[step], []]);
@@ -87,7 +92,7 @@ Deno.test("planReload() sees no change in another order of keys or groups", () =
 Deno.test("planReload() refuses again until what it refused is undone", () => {
   const old = decode({});
   const first = planReload(old, decode({ mtu: 9000, max_pool_size: 9 }));
-  assertEquals([first.inForce.mtu, first.inForce.maxPoolCount], [1500, 9]);
+  assertEquals([first.inForce.mtu, first.inForce.maxPoolCount], [undefined, 9]);
   const again = planReload(first.inForce, decode({ mtu: 9000 }));
   assertEquals(again.refused.map(({ field }) => field), ["mtu"]);
   const undone = planReload(again.inForce, old);

@@ -8,8 +8,11 @@
  */
 import { z } from "zod";
 import type { Owner, PodName } from "../../netns/attachment.ts";
+import type { Cidr } from "../../netns/ip.ts";
 import type { Bandwidth } from "../../netns/bandwidth.ts";
 import { decodeBandwidth } from "./bandwidth.ts";
+import { destination } from "./eni_conf_values.ts";
+import { valueAt } from "./overlay.ts";
 import { type Previous, previous } from "./previous.ts";
 import { CNI_VERSIONS, type CniVersion, isVersion } from "./versions.ts";
 
@@ -61,6 +64,8 @@ export interface NetworkConfig {
   readonly name: string;
   /** Bytes in a packet, when the network says so. */
   readonly mtu?: number;
+  /** Prefixes that the node's own stack serves, such as its DNS cache. */
+  readonly hostStackCidrs?: readonly Cidr[];
   /** How fast the pod may be; only of an ADD, which alone sets it. */
   readonly bandwidth?: Bandwidth;
   /** Whether a later plugin opens ports of the node for this pod. */
@@ -118,6 +123,7 @@ const network = z.looseObject({
     "must start with a letter or digit, then letters, digits, _ . -",
   ),
   mtu: z.int().min(1280).max(9000).optional(),
+  host_stack_cidrs: z.array(destination).max(100).optional(),
   eni: z.enum(["shared", "exclusive"]).optional(),
   prevResult: previous.nullish(),
   "cni.dev/valid-attachments": attachments.optional(),
@@ -125,7 +131,12 @@ const network = z.looseObject({
 });
 
 /** What is only for making a network mustn't keep one from being removed. */
-const bare = network.omit({ mtu: true, eni: true, prevResult: true });
+const bare = network.omit({
+  mtu: true,
+  host_stack_cidrs: true,
+  eni: true,
+  prevResult: true,
+});
 
 /**
  * Decodes a call.
@@ -212,25 +223,34 @@ function decodeNetwork(stdin: Uint8Array, verb: CniVerb): NetworkConfig {
       "the network configuration is wrong",
       [
         ...issues.map(({ path, message }) =>
-          `${path.join(".") || "it"}: ${message}`
+          `${path.join(".") || "it"}: ${message}${valueIn(json, path)}`
         ),
         ...problems,
       ],
     );
   }
-  const { name, mtu, eni, prevResult }: Partial<z.output<typeof network>> =
-    decoded.data;
+  const { name } = decoded.data;
+  const whole: Partial<z.output<typeof network>> = isWhole ? decoded.data : {};
+  const { mtu, host_stack_cidrs: cidrs, eni, prevResult } = whole;
   const valid = validOf(decoded.data);
   return {
     cniVersion: version,
-    name: name ?? "",
+    name,
     ...(mtu === undefined ? {} : { mtu }),
+    ...(cidrs === undefined ? {} : { hostStackCidrs: [...new Set(cidrs)] }),
     ...(bandwidth === undefined ? {} : { bandwidth }),
     ...(hasHostPorts(json["runtimeConfig"]) ? { hasHostPorts: true } : {}),
     ...(eni === undefined ? {} : { eni }),
     ...(prevResult ? { prevResult } : {}),
     ...(valid === undefined ? {} : { validAttachments: valid }),
   };
+}
+
+/** What stands at a path, where that is short enough to say. */
+function valueIn(json: unknown, path: readonly PropertyKey[]): string {
+  const value = path.length === 0 ? undefined : valueAt(json, path);
+  if (typeof value === "object" || value === undefined) return "";
+  return `: it is ${JSON.stringify(value).slice(0, 80)}`;
 }
 
 /** Source: CNI conventions, "port mappings" (read 2026-11-21). */

@@ -63,6 +63,27 @@ Deno.test("decodeRequest() takes the bandwidth of an ADD, and of no other verb",
   }
 });
 
+Deno.test("decodeRequest() takes prefixes of the node's stack, and says which are none", () => {
+  const served = (...cidrs: unknown[]) => ({
+    ...CONF,
+    host_stack_cidrs: cidrs,
+  });
+  const two = ["169.254.20.10/32", "fd00:20::10/128"];
+  assertEquals(decode(ENV, served(...two, ...two)).config.hostStackCidrs, two);
+  check(ENV, served("169.254.20.10/32", "10.0.0.7/8", "x", 5, "0.0.0.0/0"), {
+    code: 7,
+    includes: [
+      'host_stack_cidrs.1: must have no host bits: 10.0.0.0/8 is the prefix: it is "10.0.0.7/8"',
+      'host_stack_cidrs.2: must be a prefix such as 10.1.0.0/16: it is "x"',
+      "host_stack_cidrs.3: ",
+      'host_stack_cidrs.4: must be longer than /0, which is the default route\'s: it is "0.0.0.0/0"',
+    ],
+  });
+  const bad = { ...CONF, "host_stack_cidrs": 5 };
+  const gone = decode({ ...ENV, CNI_COMMAND: "DEL" }, bad);
+  assertEquals(gone.config.hostStackCidrs, undefined);
+});
+
 Deno.test("decodeRequest() lets DEL come without a namespace", () => {
   const request = decode({ ...ENV, CNI_COMMAND: "DEL", CNI_NETNS: "" }, CONF);
   assertEquals(request.netns, undefined);

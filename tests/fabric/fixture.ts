@@ -74,6 +74,8 @@ export class Fixture implements AsyncDisposable {
   readonly fabric: Fabric;
   /** The nodes. */
   readonly nodes: Readonly<Record<"n1" | "n2", MachineSeen>>;
+  /** What pods that are added from now on have besides, or instead. */
+  extras: Partial<PodNetwork> = {};
   readonly #name: string;
   readonly #ipv6: boolean;
   readonly #parts = new AsyncDisposableStack();
@@ -126,6 +128,7 @@ export class Fixture implements AsyncDisposable {
       ips,
       eni: { id, mac, ifIndex: link.ifIndex, gateway, subnet },
       mtu: 1500,
+      ...this.extras,
     };
     const gateway6 = ips.some((ip) => familyOf(ip) === 6)
       ? { gateway6: gatewayOf(SUBNETS6[node]) }
@@ -136,7 +139,7 @@ export class Fixture implements AsyncDisposable {
       routes,
     );
     applyPlan(podPlan(attachment, link), routes);
-    return netns;
+    return attachment.netns;
   }
 
   /**
@@ -166,9 +169,14 @@ export class Fixture implements AsyncDisposable {
    *
    * @param node Where.
    * @param card The card.
+   * @param options Whether a pair leads to the node, too.
    * @returns The pod, ready.
    */
-  giveCard(node: "n1" | "n2", card: Card): FixturePod {
+  giveCard(
+    node: "n1" | "n2",
+    card: Card,
+    { hasHostPeer = true }: { hasHostPeer?: boolean } = {},
+  ): FixturePod {
     const { id, mac, ips } = card;
     const [ip = ""] = ips;
     using namespace = openNamespace(this.nodes[node].netns);
@@ -191,7 +199,9 @@ export class Fixture implements AsyncDisposable {
         subnet6,
       },
       card: link,
-      hostPeer: { nodeIps: NODE_IPS[node], serviceCidrs: SERVICE_CIDRS },
+      ...hasHostPeer && {
+        hostPeer: { nodeIps: NODE_IPS[node], serviceCidrs: SERVICE_CIDRS },
+      },
     }));
   }
 
@@ -243,12 +253,14 @@ export class Fixture implements AsyncDisposable {
       owner: { network: "test", containerId: name, ifName: "eth0" },
       netns,
       mtu: 1500,
+      ...this.extras,
     });
     const [nodeIp] = NODE_IPS[node];
     const { shared, pod } = planOf(attachment, { nodeIp });
     applyPlan(shared, routes);
     applyPlan(pod, routes);
-    return { netns, ips: addressesOf(attachment), plan: pod };
+    const ips = addressesOf(attachment);
+    return { netns: attachment.netns, ips, plan: pod };
   }
 
   /**
