@@ -278,14 +278,17 @@ export function command(step: Step, netns = "POD"): string {
   }
 }
 
+/** One queue, as `addVeth` says why: the kernel's own choice is one a CPU. */
+const ONE_QUEUE = "numtxqueues 1 numrxqueues 1";
+
 /** A veth's second end can't be up before the first one knows it. */
 function vethCommand(
   { host, pod, mtu, alias }: VethStep,
   netns: string,
 ): string {
   return `ip link add ${host.name} up address ${host.mac} mtu ${mtu} ` +
-    `type veth peer ${pod.name} address ${pod.mac} mtu ${mtu} ` +
-    `netns ${netns} && nsenter --net=${netns} ip link set ${pod.name} up` +
+    `${ONE_QUEUE} type veth peer ${pod.name} address ${pod.mac} mtu ${mtu} ` +
+    `${ONE_QUEUE} netns ${netns} && nsenter --net=${netns} ip link set ${pod.name} up` +
     (alias === "" ? "" : ` && ip link set ${host.name} alias ${quoted(alias)}`);
 }
 

@@ -15,8 +15,9 @@ Deno.test("command() of a veth names both ends, and brings both up", () => {
       mtu: 1500,
       alias: "terway default/web-0 c0ffee",
     },
-    "ip link add cali1 up address 0e:00:00:00:00:01 mtu 1500 type veth peer " +
-      "eth0 address 0a:00:00:00:00:01 mtu 1500 netns POD && " +
+    "ip link add cali1 up address 0e:00:00:00:00:01 mtu 1500 numtxqueues 1 " +
+      "numrxqueues 1 type veth peer eth0 address 0a:00:00:00:00:01 mtu 1500 " +
+      "numtxqueues 1 numrxqueues 1 netns POD && " +
       "nsenter --net=POD ip link set eth0 up && " +
       "ip link set cali1 alias 'terway default/web-0 c0ffee'",
   );

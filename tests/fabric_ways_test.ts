@@ -83,7 +83,7 @@ const DATAPATHS: readonly {
 
 for (const { name, dual, byNode, add } of DATAPATHS) {
   Deno.test(
-    `a ${name} pod reaches what host_stack_cidrs names by its node`,
+    `${name}: a pod reaches what host_stack_cidrs names by its node`,
     lab,
     async () => {
       await using fixture = await Fixture.open({ ipv6: true });
@@ -104,7 +104,7 @@ for (const { name, dual, byNode, add } of DATAPATHS) {
   );
 
   Deno.test(
-    `a ${name} pod reaches what extra_routes names by its gateway`,
+    `${name}: a pod reaches what extra_routes names by its gateway`,
     lab,
     async () => {
       await using fixture = await Fixture.open({ ipv6: true });

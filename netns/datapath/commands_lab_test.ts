@@ -82,19 +82,18 @@ const VARYING = new Set([
 function plain(told: unknown, path: string): unknown {
   const text = JSON.stringify(told, (key, value) => {
     if (VARYING.has(key)) return undefined;
-    if (!Array.isArray(value)) return value;
-    const parts = value.filter((one) => !isOfKernel(one));
-    return key === "" ? parts.map((one) => JSON.stringify(one)).sort() : parts;
+    return Array.isArray(value) ? value.filter(isOurs) : value;
   });
-  return JSON.parse(text.replaceAll(path, "POD"));
+  const parts: unknown[] = JSON.parse(text.replaceAll(path, "POD"));
+  return parts.map((part) => JSON.stringify(part)).sort();
 }
 
 /** Link-local addresses, and what follows from them, come in their own time. */
-function isOfKernel(one: unknown): boolean {
+function isOurs(one: unknown): boolean {
   const { local, dst, protocol, type } = (one ?? {}) as Record<string, unknown>;
-  return [local, dst].some((ip) =>
+  return ![local, dst].some((ip) =>
     typeof ip === "string" && /^(fe80:|ff00:)/.test(ip) && ip !== "fe80::1"
-  ) || (protocol === "kernel" && type === "anycast");
+  ) && !(protocol === "kernel" && type === "anycast");
 }
 
 const FORMS: readonly {
@@ -142,7 +141,7 @@ for (const { name, needs, families, attachmentOf } of FORMS) {
     ) {
       testWhere({
         needs,
-        name: `a ${name} pod of IPv${stack.join("+")}${more} is made in a ` +
+        name: `pod of ${name} and IPv${stack.join("+")}${more} is made in a ` +
           "fresh namespace by its commands",
         fn: () => {
           const open = (): Scene =>

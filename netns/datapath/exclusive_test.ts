@@ -38,10 +38,11 @@ function commandsOf({ steps, netns = "" }: Plan): string[] {
   );
 }
 
-const PAIR = `ip link add ${LINK} up address ${HOST_MAC} mtu 1500 type veth ` +
-  `peer veth1 address ${POD_MAC} mtu 1500 netns /run/netns/web && ` +
+const PAIR = `ip link add ${LINK} up address ${HOST_MAC} mtu 1500 ` +
+  "numtxqueues 1 numrxqueues 1 type veth " +
+  `peer veth1 address ${POD_MAC} mtu 1500 numtxqueues 1 numrxqueues 1 netns /run/netns/web && ` +
   `pod ip link set veth1 up && ip link set ${LINK} alias ` +
-  "'terway terway/c0ffee/eth0 - /run/netns/web'";
+  "'terway terway/c0ffee/eth0 default/web-0 /run/netns/web'";
 
 Deno.test("exclusivePlan() limits card and pair before any packet finds them", () => {
   const bandwidth = { ingressBitsPerSec: 10e6, egressBitsPerSec: 20e6 };

@@ -22,8 +22,10 @@ function commandsOf({ steps }: Plan): string[] {
 Deno.test("vpcPlan() shows the pod CIDR's prefix, and routes by the node alone", () => {
   const link = "cali04d39ba6bad";
   assertEquals(commandsOf(vpcPlan(BUSYBOX)), [
-    `ip link add ${link} up address 0e:e5:97:a8:5c:31 mtu 1500 type veth peer ` +
-    "eth0 address 0a:e5:97:a8:5c:31 mtu 1500 netns POD && " +
+    `ip link add ${link} up address 0e:e5:97:a8:5c:31 mtu 1500 ` +
+    "numtxqueues 1 numrxqueues 1 type veth peer " +
+    "eth0 address 0a:e5:97:a8:5c:31 mtu 1500 " +
+    "numtxqueues 1 numrxqueues 1 netns POD && " +
     `pod ip link set eth0 up && ip link set ${link} alias ` +
     "'terway terway/c0ffee/eth0 - /run/netns/busybox'",
     `sysctl net.ipv4.conf.${link}.forwarding=1 net.ipv4.conf.${link}.rp_filter=0`,
