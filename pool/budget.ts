@@ -154,6 +154,17 @@ export function apisOf(kind: Call["kind"]): readonly string[] {
 }
 
 /**
+ * Names what calls an API, among others maybe.
+ *
+ * @param api The API.
+ * @returns The kinds of calls.
+ */
+export function kindsOf(api: string): readonly CallKind[] {
+  const kinds = Object.keys(PRICES) as CallKind[];
+  return kinds.filter((kind) => apisOf(kind).includes(api));
+}
+
+/**
  * Gives the time at which spent budgets are whole again.
  *
  * @param nowMs The time.

@@ -9,6 +9,7 @@
  * @module
  */
 import { eniKeyOf } from "./begin.ts";
+import { kindsOf } from "./budget.ts";
 import { entered, hasLease, suspended, withoutEni } from "./card.ts";
 import { invariant } from "./error.ts";
 import {
@@ -109,7 +110,25 @@ function gated(state: PoolState, event: EventOf<"failed">): PoolState {
   const gate: Gate | undefined = notBeforeMs === undefined
     ? undefined
     : { notBeforeMs, failureCount, problem };
-  return { ...state, gates: withEntry(state.gates, problem.call, gate) };
+  const gates = withEntry(state.gates, problem.call, gate);
+  if (gate === undefined || problem.kind !== "throttled") {
+    return { ...state, gates };
+  }
+  return { ...state, gates: sharing(gates, gate) };
+}
+
+/** Who is throttled is so for an API, whatever it is called for. */
+function sharing(gates: PoolState["gates"], gate: Gate): PoolState["gates"] {
+  const { problem, notBeforeMs } = gate;
+  return kindsOf(problem.api).reduce((held, kind) => {
+    const before = gates.get(kind);
+    const isHeld = before !== undefined && before.notBeforeMs >= notBeforeMs;
+    if (kind === problem.call || isHeld) return held;
+    return withEntry(held, kind, {
+      ...gate,
+      failureCount: before?.failureCount ?? 0,
+    });
+  }, gates);
 }
 
 function gateMs(

@@ -75,6 +75,30 @@ Deno.test("a throttled API is left alone until the next minute", () =>
     );
   }));
 
+Deno.test("an API that throttled one kind of call isn't called by another", () =>
+  on({}, async (rig) => {
+    const waits = rig.claim("a", 120_000);
+    await rig.clock.until(
+      () => rig.countOf("AttachNetworkInterface") > 0,
+      9_000,
+    );
+    const { faults } = rig.stand.cloud;
+    faults.add(FAULTS.throttled, { action: "DescribeNetworkInterfaces" });
+    const failures = () => rig.newsOf("callFailed");
+    await rig.clock.until(() => failures().length > 0, 9_000);
+    const { gates, nowMs } = rig.keeper.status();
+    const held = gates.filter(({ notBeforeMs }) => notBeforeMs > nowMs);
+    const kinds = held.map(({ call }) => call).sort();
+    assertEquals(kinds, ["describe", "purge", "survey"]);
+    const before = rig.countOf("DescribeNetworkInterfaces");
+    await rig.clock.until(
+      () => rig.countOf("DescribeNetworkInterfaces") > before,
+      90_000,
+    );
+    assert(rig.clock.nowMs() >= Date.parse("2026-11-21T12:01:00Z"));
+    await rig.within(waits, 60_000);
+  }));
+
 Deno.test("an answer that was on its way before ends no throttling", () =>
   on({}, async (rig) => {
     const action = "CreateNetworkInterface";
