@@ -234,6 +234,8 @@ testWhere({
       run: () => Promise.resolve(undefined),
       families: [4],
       primaryMac: "00:16:3e:00:00:0a",
+      eniMacs: () => [],
+      root: "",
       fix: true,
       record: { path: `${folder}/host.json`, boot: "b1" },
       log: { debug: silent, info: silent, warning: silent, error: silent },

@@ -99,7 +99,7 @@ async function run(options: DaemonArguments, log: Log): Promise<void> {
   const { mode, stateDir } = options;
   requireMode(mode, journal.load().leases);
   const hostWatch = new HostWatch(
-    watchParts({ config, node, kernel, stateDir, log }),
+    watchParts({ config, node, kernel, journal, stateDir, log }),
   );
   const parts = {
     options,
@@ -115,7 +115,10 @@ async function run(options: DaemonArguments, log: Log): Promise<void> {
     mode,
     log,
   };
-  const pool = await poolOptions(parts);
+  const pool = await poolOptions({
+    ...parts,
+    onEni: () => hostWatch.look().catch(() => {}), // a look each minute tells
+  });
   const enis = pool.host;
   await using keeper = openKeeper(pool);
   if (options.drain) {

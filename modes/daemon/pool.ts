@@ -33,6 +33,8 @@ export interface PoolParts {
   readonly kernel: Kernel;
   /** How pods get their network. */
   readonly mode: DaemonMode;
+  /** Told of each new ENI; doesn't fail. */
+  readonly onEni: () => Promise<void>;
   /** Where news go. */
   readonly log: Log;
 }
@@ -69,6 +71,8 @@ export async function poolOptions(
     host,
     onNews: (news) => {
       tell(log, news);
+      // Before it is attached: other programs shall leave it alone.
+      if (news.kind === "eniCreated") void parts.onEni();
       // Nothing that is written down can be trusted to be true any more.
       if (news.kind === "broken") Deno.exit(1);
     },

@@ -10,6 +10,7 @@
  * @module
  */
 import type { Family } from "../../netns/ip.ts";
+import { ofManagers } from "./preflight_managers.ts";
 import {
   type ChainMend,
   commandsOf,
@@ -91,6 +92,7 @@ export function preflight(seen: HostSeen): readonly Finding[] {
       : []),
     ...(families.includes(6) ? ofIpv6(seen) : []),
     ...ofChains(seen),
+    ...seen.managers === undefined ? [] : ofManagers(seen.managers),
     ...legacy.filter(({ family }) => families.includes(family))
       .flatMap(ofLegacy),
   ];

@@ -11,6 +11,8 @@ import type { Kernel } from "../../netns/kernel.ts";
 import type { Sysctl } from "../../netns/sysctl.ts";
 import {
   commandsOf,
+  type FileMend,
+  FIRST_LINE,
   type Mend,
   policyCommand,
   valuesOf,
@@ -25,6 +27,8 @@ export interface FixParts {
   readonly kernel: Pick<Kernel, "links" | "host">;
   /** Runs programs of the host's network. */
   readonly run: RunProgram;
+  /** What stands before the paths of files; nothing but in tests. */
+  readonly root: string;
 }
 
 /** Settings of links that one setting writes, and others that it touches. */
@@ -85,6 +89,8 @@ export async function carryOut(mend: Mend, parts: FixParts): Promise<void> {
       return;
     case "legacy":
       return await setLegacy(mend.program, now, parts);
+    case "file":
+      return await putFile(mend, parts);
   }
 }
 
@@ -126,6 +132,8 @@ export async function undo(
       await setLegacy(mend.program, was, parts);
       return true;
     }
+    case "file":
+      return await removeFile(mend, parts);
   }
 }
 
@@ -149,6 +157,45 @@ export function undoWrites(
       value: before[key] ?? value,
     })),
   ];
+}
+
+/** Whole or not at all; the programs that read it are told, if they can be. */
+async function putFile(
+  { path, text }: FileMend,
+  parts: FixParts,
+): Promise<void> {
+  const place = parts.root + path;
+  await Deno.mkdir(place.slice(0, place.lastIndexOf("/")), { recursive: true });
+  await Deno.writeTextFile(`${place}.new`, text);
+  await Deno.rename(`${place}.new`, place);
+  await reload(parts);
+}
+
+/** What somebody else has put there is left. */
+async function removeFile(
+  { path }: FileMend,
+  parts: FixParts,
+): Promise<boolean> {
+  const place = parts.root + path;
+  try {
+    const text = await Deno.readTextFile(place);
+    if (!text.startsWith(FIRST_LINE)) return false;
+    await Deno.remove(place);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+  await reload(parts);
+  return true;
+}
+
+/**
+ * udev looks for changed rules by itself when a card comes. From inside a
+ * container neither of them may be to be had, which is no failure.
+ */
+async function reload({ run }: FixParts): Promise<void> {
+  await run("udevadm", ["control", "--reload"]);
+  await run("networkctl", ["reload"]);
 }
 
 async function setLegacy(

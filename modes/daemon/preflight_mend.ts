@@ -37,8 +37,21 @@ export interface LegacyMend {
   readonly program: string;
 }
 
+/** A file, which is ours. */
+export interface FileMend {
+  /** Discriminates. */
+  readonly kind: "file";
+  /** Where, in a folder that a boot empties. */
+  readonly path: string;
+  /** All of it; its first line is {@linkcode FIRST_LINE}. */
+  readonly text: string;
+}
+
+/** By this line a file is known to be ours. */
+export const FIRST_LINE = "# Made by terway, as fix_host says.\n";
+
 /** Changes one thing of the host. */
-export type Mend = SettingMend | ChainMend | LegacyMend;
+export type Mend = SettingMend | ChainMend | LegacyMend | FileMend;
 
 /**
  * Tells what a mend changes, and from what to what.
@@ -56,6 +69,8 @@ export function valuesOf(
       return { was: mend.chain.policy, now: "accept" };
     case "legacy":
       return { was: "DROP", now: "ACCEPT" };
+    case "file":
+      return { was: "absent", now: "there" };
   }
 }
 
@@ -75,6 +90,8 @@ export function objectOf(mend: Mend): string {
     }
     case "legacy":
       return `chain FORWARD of ${mend.program}`;
+    case "file":
+      return mend.path;
   }
 }
 
@@ -111,6 +128,12 @@ function commandFor(mend: Mend, value: string): string {
         : `${mend.tool} -P ${mend.chain.name} ${value.toUpperCase()}`;
     case "legacy":
       return `${mend.program} -P FORWARD ${value}`;
+    case "file": {
+      const { path, text } = mend;
+      if (value === "absent") return `rm ${path}`;
+      const folder = path.slice(0, path.lastIndexOf("/"));
+      return `mkdir -p ${folder} && printf %s ${shellWord(text)} > ${path}`;
+    }
   }
 }
 

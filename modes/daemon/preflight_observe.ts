@@ -8,12 +8,15 @@ import type { Family } from "../../netns/ip.ts";
 import type { Kernel } from "../../netns/kernel.ts";
 import { NftError, type NftObject } from "../../netns/nft.ts";
 import { settingKeys } from "./preflight.ts";
+import { MANAGER_FILES, MANAGER_FOLDERS } from "./preflight_managers.ts";
 import { NETNS_FOLDER, netnsMount } from "./preflight_mounts.ts";
 import type { RunProgram } from "./preflight_program.ts";
 import type {
   ForwardChain,
   HostSeen,
   LegacyChain,
+  Manager,
+  ManagersSeen,
   NetnsMount,
 } from "./preflight_seen.ts";
 
@@ -27,6 +30,10 @@ export interface ObserveParts {
   readonly families: readonly Family[];
   /** The node's own card. */
   readonly primaryMac: Mac;
+  /** Tells the MACs of the ENIs that pods use, or shall. */
+  readonly eniMacs: () => readonly Mac[];
+  /** What stands before the paths of files; nothing but in tests. */
+  readonly root: string;
 }
 
 /**
@@ -49,6 +56,24 @@ export async function observeHost(parts: ObserveParts): Promise<HostSeen> {
     chains: await seenChains(parts),
     legacy: await legacyChains(parts),
     ...netns !== undefined && { netns },
+    managers: seenManagers(parts),
+  };
+}
+
+function seenManagers({ eniMacs, root }: ObserveParts): ManagersSeen {
+  const folders = Object.entries(MANAGER_FOLDERS) as [Manager, string][];
+  const running = folders.filter(([, folder]) =>
+    readIfAllowed(() => Deno.statSync(root + folder)) !== undefined
+  ).map(([name]) => name);
+  const files = MANAGER_FILES.flatMap((path): [string, string][] => {
+    const text = readIfAllowed(() => Deno.readTextFileSync(root + path));
+    return text === undefined ? [] : [[path, text]];
+  });
+  const isNeeded = running.length > 0;
+  return {
+    running,
+    files: new Map(files),
+    eniMacs: isNeeded ? eniMacs() : [],
   };
 }
 
@@ -148,7 +173,7 @@ function seesHost(): boolean | undefined {
   return first === undefined ? undefined : first === link("self/ns/mnt");
 }
 
-function readIfAllowed(read: () => string): string | undefined {
+function readIfAllowed<T>(read: () => T): T | undefined {
   try {
     return read();
   } catch {

@@ -46,6 +46,11 @@ const mend: z.ZodType<Mend> = z.discriminatedUnion("kind", [
     tool: z.enum(["iptables", "ip6tables"]).exactOptional(),
   }),
   z.strictObject({ kind: z.literal("legacy"), program: z.string() }),
+  z.strictObject({
+    kind: z.literal("file"),
+    path: z.string(),
+    text: z.string(),
+  }),
 ]);
 
 const record = z.strictObject({

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Mac } from "../../netns/attachment.ts";
 import type { Family } from "../../netns/ip.ts";
 
 /** A base chain of nftables that forwarded packets pass. */
@@ -44,6 +45,19 @@ export interface NetnsMount {
   readonly isHost?: boolean;
 }
 
+/** A program that sets cards up. */
+export type Manager = "NetworkManager" | "systemd-networkd";
+
+/** What was seen of programs that set cards up. */
+export interface ManagersSeen {
+  /** Those that run here. */
+  readonly running: readonly Manager[];
+  /** Files that keep them off, by path, as they are. */
+  readonly files: ReadonlyMap<string, string>;
+  /** The MACs of the ENIs that pods use, or shall. */
+  readonly eniMacs: readonly Mac[];
+}
+
 /** What was seen of a host. */
 export interface HostSeen {
   /** The families that pods have. */
@@ -60,4 +74,6 @@ export interface HostSeen {
   readonly legacy: readonly LegacyChain[];
   /** Absent when this process's mounts can't be read. */
   readonly netns?: NetnsMount;
+  /** Absent where nobody has looked. */
+  readonly managers?: ManagersSeen;
 }

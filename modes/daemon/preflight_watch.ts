@@ -10,6 +10,7 @@
  */
 import type { Family } from "../../netns/ip.ts";
 import type { Kernel } from "../../netns/kernel.ts";
+import type { Journal } from "../../pool/journal.ts";
 import { errorFields, type Log } from "../log.ts";
 import type { DaemonConfig } from "./config.ts";
 import type { NodeFacts } from "./node.ts";
@@ -43,6 +44,8 @@ export interface WatchSource {
   readonly node: Pick<NodeFacts, "instance">;
   /** The node's kernel. */
   readonly kernel: Kernel;
+  /** Knows the ENIs. */
+  readonly journal: Pick<Journal, "load">;
   /** The folder of the daemon's state. */
   readonly stateDir: string;
   /** Where findings and changes are told. */
@@ -63,13 +66,15 @@ const FAMILIES: Readonly<Record<DaemonConfig["ipStack"], readonly Family[]>> = {
  * @returns The parts.
  */
 export function watchParts(
-  { config, node, kernel, stateDir, log }: WatchSource,
+  { config, node, kernel, journal, stateDir, log }: WatchSource,
 ): WatchParts {
   return {
     kernel,
     run: runProgram,
     families: FAMILIES[config.ipStack],
     primaryMac: node.instance.primaryMac,
+    eniMacs: () => journal.load().enis.flatMap(({ card }) => card?.mac ?? []),
+    root: "",
     fix: config.fixHost,
     record: { path: `${stateDir}/host.json`, boot: bootId() },
     log,

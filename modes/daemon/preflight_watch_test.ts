@@ -7,6 +7,7 @@ import { type Kernel, openKernel } from "../../netns/kernel.ts";
 import { Lab, testWhere } from "../../netns/lab.ts";
 import { type Capability, probe } from "../../netns/probe.ts";
 import type { Log, LogFields } from "../log.ts";
+import { NETWORK_FILE, RULES_FILE } from "./preflight_managers.ts";
 import { runProgram } from "./preflight_program.ts";
 import { type RecordPlace, writeRecord } from "./preflight_record.ts";
 import { HostWatch, type WatchParts } from "./preflight_watch.ts";
@@ -95,6 +96,8 @@ class Host implements AsyncDisposable {
       },
       families: [4, 6],
       primaryMac: CARD_MAC,
+      eniMacs: () => ["00:16:3e:00:00:02", "00:16:3e:00:00:01"],
+      root: this.folder,
       fix: false,
       record: this.record,
       log,
@@ -304,4 +307,48 @@ Deno.test("HostWatch goes on from a change that was only written down", async ()
   ]);
   await host.watch().undo();
   assertEquals(host.seen(), before);
+});
+
+Deno.test("HostWatch keeps other programs off the ENIs by files, and takes back its own alone", async () => {
+  await using host = await Host.open();
+  const [rules, network] = [RULES_FILE, NETWORK_FILE]
+    .map((path) => host.folder + path);
+  const read = (path = ""): Promise<string> => Deno.readTextFile(path);
+  const macs = ["00:16:3e:00:00:01"];
+  const watch = (more: Partial<WatchParts> = {}): HostWatch =>
+    host.watch({ ...more, eniMacs: () => macs });
+  for (const name of ["NetworkManager", "systemd/netif"]) {
+    await Deno.mkdir(`${host.folder}/run/${name}`, { recursive: true });
+  }
+  // The command that is told makes the file.
+  const plain = watch();
+  await plain.look();
+  const told = (): readonly (string | undefined)[] =>
+    (commandsIn(plain) ?? []).filter((one) => one?.includes("/run/"));
+  const commands = told();
+  assertEquals(commands.length, 2);
+  for (const command of commands) {
+    host.sh((command ?? "").replaceAll("/run/", `${host.folder}/run/`));
+  }
+  const byHand = [await read(rules), await read(network)];
+  await plain.look();
+  assertEquals(told(), []);
+
+  for (const path of [rules, network]) await Deno.remove(path ?? "");
+  const fixing = watch({ fix: true });
+  await fixing.look();
+  assertEquals([await read(rules), await read(network)], byHand);
+  // Another ENI comes.
+  macs.push("00:16:3e:00:00:02");
+  await fixing.look();
+  assertStringIncludes(await read(rules), "00:16:3e:00:00:02");
+  assertEquals(
+    fixing.status()?.changes.map(({ object, was }) => [object, was]),
+    [[RULES_FILE, "absent"], [NETWORK_FILE, "absent"]],
+  );
+  // Somebody else has written one of them since.
+  await Deno.writeTextFile(network ?? "", "[Match]\n");
+  await watch().undo();
+  assertEquals(await read(network), "[Match]\n");
+  assertEquals([...Deno.readDirSync((rules ?? "").replace(/[^/]*$/, ""))], []);
 });
