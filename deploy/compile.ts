@@ -26,6 +26,9 @@ const COMPILE_TIMEOUT_MS = 300_000;
  */
 const BASE_HELPER = `${ROOT}../shared/tools/denort`;
 
+/** Says which Deno is in the executable: this one's version, or `older`. */
+const BASE_FILE = `${DIST}/base`;
+
 /** No base binary: neither downloaded nor from the helper. */
 const EXIT_NO_BASE = 3;
 
@@ -82,7 +85,10 @@ async function findCompiler(
   const args = compileArgs({ entry: `${DIST}/main.js`, embedded, output });
   const download: Compiler = (args) => run(Deno.execPath(), args);
   const downloaded = await download(args);
-  if (downloaded.success) return download;
+  if (downloaded.success) {
+    await Deno.writeTextFile(BASE_FILE, Deno.version.deno);
+    return download;
+  }
   if (!await exists(BASE_HELPER)) {
     say(
       "there is no base binary: Deno couldn't download it. Compile where " +
@@ -95,6 +101,7 @@ async function findCompiler(
   const helped: Compiler = (args) =>
     run("bash", ["-c", script, BASE_HELPER, ...args]);
   await must(await helped(args));
+  await Deno.writeTextFile(BASE_FILE, "older");
   return helped;
 }
 

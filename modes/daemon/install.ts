@@ -88,10 +88,12 @@ function tell(
   });
 }
 
-/** The executable, or this source by the Deno that runs it. */
+/** The executable, or this source or its bundles by the Deno that runs them. */
 function command(): readonly [string, ...string[]] {
   if (Deno.build.standalone) return [Deno.execPath(), "install"];
-  const main = new URL("../../main.ts", import.meta.url).pathname;
+  const isSource = import.meta.url.endsWith("/modes/daemon/install.ts");
+  const place = isSource ? "../../main.ts" : "./main.js";
+  const main = new URL(place, import.meta.url).pathname;
   return [Deno.execPath(), "run", "-A", "--quiet", main, "install"];
 }
 

@@ -37,6 +37,8 @@ export interface RegionWish {
   readonly zoneCount: number;
   /** How many nodes, spread over the zones. */
   readonly nodeCount: number;
+  /** The nodes' names. @default {n1, n2, …} */
+  readonly nodeNames?: readonly string[];
   /** The nodes' type. */
   readonly instanceType: string;
   /** How the cloud behaves. */
@@ -111,7 +113,7 @@ export class Region implements AsyncDisposable {
     };
     this.nodes = Array.from({ length: wish.nodeCount }, (_, at) =>
       this.#boot({
-        name: `n${at + 1}`,
+        name: wish.nodeNames?.[at] ?? `n${at + 1}`,
         type: wish.instanceType,
         vSwitch: at % vSwitches.length,
         isGuest: wish.guests?.includes(`n${at + 1}`) ?? false,

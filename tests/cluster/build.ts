@@ -1,0 +1,173 @@
+/**
+ * Builds the programs of a cluster once, and keeps them outside the
+ * repository under the hash of what they are built from.
+ *
+ * It goes with the lowest priority: fifteen minutes of two processors are
+ * nobody's hurry.
+ *
+ * @module
+ */
+import { cacheFolder } from "../../deploy/launcher/build.ts";
+import {
+  buildArguments,
+  contentHash,
+  GO_ENVIRONMENT,
+  type Tool,
+  type ToolModule,
+  wrapperOf,
+} from "./tools.ts";
+
+/** The programs, or why there are none. */
+export type Tools =
+  | {
+    /** They are there. */
+    readonly ok: true;
+    /** By name, where each is. */
+    readonly paths: ReadonlyMap<string, string>;
+  }
+  | {
+    /** They aren't. */
+    readonly ok: false;
+    /** Why, and what to do. */
+    readonly reason: string;
+  };
+
+/** How to go about it. */
+export interface BuildOptions {
+  /** Whether to build what isn't there. */
+  readonly mayBuild: boolean;
+  /** Hears of each step. */
+  readonly onStep: (line: string) => void;
+}
+
+/** The largest takes eight minutes on an idle machine, this one may be busy. */
+const BUILD_DEADLINE_MS = 3 * 3_600_000;
+
+/**
+ * Finds the programs, and builds those that aren't there.
+ *
+ * Effects: writes to the cache folder ($XDG_CACHE_HOME/terway) and to Go's.
+ *
+ * @param tools Which.
+ * @param options See {@linkcode BuildOptions}.
+ * @returns Where they are; or why there are none: for want of Go, or of a
+ * build.
+ * @throws {Error} When a build fails.
+ */
+export async function findTools(
+  tools: readonly Tool[],
+  options: BuildOptions,
+): Promise<Tools> {
+  const goVersion = await findGo();
+  if (goVersion === undefined) {
+    return {
+      ok: false,
+      reason: "no Kubernetes without Go, which builds it: install Go 1.24 " +
+        "or later, see https://go.dev/dl",
+    };
+  }
+  const places = await Promise.all(
+    tools.map(async (tool) => ({ tool, ...await placeOf(tool, goVersion) })),
+  );
+  const missing = places.filter((place) => !place.isThere);
+  if (missing.length > 0 && !options.mayBuild) {
+    const names = missing.map(({ tool }) => tool.name).join(", ");
+    return {
+      ok: false,
+      reason: `not built yet: ${names}; run \`deno task cluster build\``,
+    };
+  }
+  for (const [at, { tool, path }] of missing.entries()) {
+    options.onStep(`building ${tool.name} (${at + 1} of ${missing.length})`);
+    const startMs = Date.now();
+    await build(tool, path);
+    const { size } = await Deno.stat(path);
+    options.onStep(
+      `built ${tool.name} in ${Math.round((Date.now() - startMs) / 1000)} s, ` +
+        `${Math.round(size / 1e6)} MB`,
+    );
+  }
+  const paths = new Map(places.map(({ tool, path }) => [tool.name, path]));
+  return { ok: true, paths };
+}
+
+async function findGo(): Promise<string | undefined> {
+  try {
+    return (await go(["env", "GOVERSION"])).trim();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+async function placeOf(
+  tool: Tool,
+  goVersion: string,
+): Promise<{ path: string; isThere: boolean }> {
+  const hash = await contentHash(tool, goVersion);
+  const path = `${cacheFolder()}/cluster/${tool.name}-${hash}/${tool.name}`;
+  try {
+    return { path, isThere: (await Deno.stat(path)).isFile };
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    return { path, isThere: false };
+  }
+}
+
+async function build(tool: Tool, path: string): Promise<void> {
+  const { module } = tool;
+  const source = await wrap(module);
+  await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+  const draft = `${path}.${crypto.randomUUID()}`;
+  try {
+    await go(buildArguments(tool, draft), source);
+    await Deno.rename(draft, path);
+  } finally {
+    await Deno.remove(draft).catch(() => {});
+  }
+}
+
+/** Makes the folder that a module's programs are built in. */
+async function wrap(module: ToolModule): Promise<string> {
+  const folder =
+    `${cacheFolder()}/cluster/source/${module.name}-${module.version}`;
+  const path = `${folder}/go.mod`;
+  try {
+    await Deno.stat(path);
+    return folder;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  await Deno.mkdir(folder, { recursive: true });
+  const asked = `${module.path}@${module.version}`;
+  const { GoMod } = JSON.parse(await go(["mod", "download", "-json", asked]));
+  const text = wrapperOf(module, await Deno.readTextFile(GoMod));
+  const draft = `${path}.${crypto.randomUUID()}`;
+  await Deno.writeTextFile(draft, text);
+  await Deno.rename(draft, path);
+  return folder;
+}
+
+/** Runs `go`, in a folder without a module unless told. */
+async function go(args: readonly string[], cwd = "/"): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command("nice", {
+    args: ["-n", "19", await goProgram(), ...args],
+    cwd,
+    env: { ...GO_ENVIRONMENT },
+    signal: AbortSignal.timeout(BUILD_DEADLINE_MS),
+  }).output();
+  if (success) return new TextDecoder().decode(stdout);
+  const said = new TextDecoder().decode(stderr).trim().slice(-2_000);
+  throw new Error(`Cannot go ${args.join(" ")}:\n${said}`);
+}
+
+/** Go's own installation isn't in everybody's PATH. */
+async function goProgram(): Promise<string> {
+  const folders = (Deno.env.get("PATH") ?? "").split(":");
+  for (const folder of [...folders, "/usr/local/go/bin"]) {
+    const path = `${folder}/go`;
+    const found = await Deno.stat(path).catch(() => undefined);
+    if (found?.isFile === true) return path;
+  }
+  throw new Deno.errors.NotFound("go");
+}
