@@ -350,5 +350,6 @@ Deno.test("HostWatch keeps other programs off the ENIs by files, and takes back 
   await Deno.writeTextFile(network ?? "", "[Match]\n");
   await watch().undo();
   assertEquals(await read(network), "[Match]\n");
-  assertEquals([...Deno.readDirSync((rules ?? "").replace(/[^/]*$/, ""))], []);
+  const folder = (rules ?? "").replace(/[^/]*$/, "");
+  assertEquals(await Array.fromAsync(Deno.readDir(folder)), []);
 });
