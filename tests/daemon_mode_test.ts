@@ -8,6 +8,7 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
+import { ask } from "./emulators/alibaba/caller.ts";
 import { openStage, type Stage } from "./stage/stage.ts";
 import { Caller, CONF, ipOf, Sandbox } from "./daemon/harness.ts";
 
@@ -31,20 +32,20 @@ function addressOf(document: string): string {
   return ipOf(document).replace(/\/.*/, "");
 }
 
-/** Leads each node's pod CIDR there, as the controller will. */
+/** Leads each node's pod CIDR there by the cloud's API, as the controller will. */
 async function addRoutes(
   stage: Stage,
   podCidrs: Readonly<Record<string, string>>,
 ): Promise<void> {
   const { cloud } = stage.region;
   for (const { name, instanceId, netns } of stage.description.nodes) {
-    cloud.addRoute({
-      routeTableId: [...cloud.model.vpcs.values()][0]?.routeTableId ?? "",
-      cidr: podCidrs[name] ?? "",
-      nextHopId: instanceId,
-      name: "",
-      description: "",
+    const { code } = await ask(cloud, "CreateRouteEntry", {
+      RouteTableId: [...cloud.model.vpcs.values()][0]?.routeTableId ?? "",
+      DestinationCidrBlock: podCidrs[name] ?? "",
+      NextHopId: instanceId,
+      NextHopType: "Instance",
     });
+    assertEquals(code, "OK");
     await inside(netns, "sysctl", "-qw", "net.ipv4.ip_forward=1");
   }
   await cloud.settled();

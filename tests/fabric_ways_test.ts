@@ -60,12 +60,8 @@ const DATAPATHS: readonly {
     name: "veth",
     dual: true,
     byNode: false,
-    add: (fixture, number) => {
-      const ips = [`10.1.0.1${number}`, `fd01::1${number}`];
-      const [ip = "", ip6 = ""] = ips;
-      const netns = fixture.addPod("n1", ip, ip6);
-      return { netns, ips, plan: { steps: [] } };
-    },
+    add: (fixture, number) =>
+      fixture.addSharedPod("n1", [`10.1.0.1${number}`, `fd01::1${number}`]),
   },
   {
     name: "exclusive",

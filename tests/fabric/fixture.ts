@@ -9,9 +9,7 @@ import {
   addressesOf,
   type Attachment,
   type PodNetwork,
-  type VethAttachment,
 } from "../../netns/attachment.ts";
-import { eniPlan, podPlan } from "../../netns/datapath/veth.ts";
 import { type Family, familyOf, gatewayOf, type Ip } from "../../netns/ip.ts";
 import { findLinkByMac, findLinkByName } from "../../netns/link.ts";
 import {
@@ -19,7 +17,7 @@ import {
   openNamespace,
   removeNamespace,
 } from "../../netns/namespace.ts";
-import { planOf } from "../../netns/recipe.ts";
+import { type EniLink, planOf } from "../../netns/recipe.ts";
 import { openRoutes } from "../../netns/socket.ts";
 import type { Plan } from "../../netns/step.ts";
 import {
@@ -66,6 +64,8 @@ export interface FixturePod {
   readonly ips: readonly Ip[];
   /** What made it. */
   readonly plan: Plan;
+  /** What its node has for all pods beside it. */
+  readonly shared: Plan;
 }
 
 /** Two nodes, up. */
@@ -111,35 +111,38 @@ export class Fixture implements AsyncDisposable {
    * @returns The path of its namespace.
    */
   addPod(node: "n1" | "n2", ip: Ip, ...more: readonly Ip[]): string {
-    const netns = this.addNamespace(`pod-${ip}`);
+    return this.addSharedPod(node, [ip, ...more]).netns;
+  }
+
+  /**
+   * The same, with all that is known of the pod.
+   *
+   * @param node Where.
+   * @param ips Its addresses, of the node's card for pods.
+   * @returns The pod, ready.
+   */
+  addSharedPod(node: "n1" | "n2", ips: readonly Ip[]): FixturePod {
+    const { id, mac } = PODS_OF[node];
     using namespace = openNamespace(this.nodes[node].netns);
     using routes = openRoutes(namespace);
-    const { id, mac } = PODS_OF[node];
     const link = findLinkByName(routes, "eth1");
     if (link === undefined) throw new Error(`Cannot find eth1 in ${node}`);
-    const subnet = SUBNETS[node];
-    const gateway = gatewayOf(subnet);
-    const ips = [ip, ...more];
-    const attachment: VethAttachment = {
+    const [subnet, subnet6] = [SUBNETS[node], SUBNETS6[node]];
+    const hasIpv6 = ips.some((ip) => familyOf(ip) === 6);
+    return this.#attach(node, `pod-${ips[0]}`, (network) => ({
       recipe: "veth/1",
-      owner: { network: "test", containerId: `pod-${ip}`, ifName: "eth0" },
-      netns,
-      ip,
+      ...network,
+      ip: ips[0] ?? "",
       ips,
-      eni: { id, mac, ifIndex: link.ifIndex, gateway, subnet },
-      mtu: 1500,
-      ...this.extras,
-    };
-    const gateway6 = ips.some((ip) => familyOf(ip) === 6)
-      ? { gateway6: gatewayOf(SUBNETS6[node]) }
-      : {};
-    const nodeIp = node === "n1" ? "10.1.0.1" : "10.2.0.2";
-    applyPlan(
-      eniPlan({ link, nodeIp, gateway, ...gateway6, mtu: 1500 }),
-      routes,
-    );
-    applyPlan(podPlan(attachment, link), routes);
-    return attachment.netns;
+      eni: {
+        id,
+        mac,
+        ifIndex: link.ifIndex,
+        gateway: gatewayOf(subnet),
+        subnet,
+        ...hasIpv6 && { gateway6: gatewayOf(subnet6), subnet6 },
+      },
+    }), link);
   }
 
   /**
@@ -245,6 +248,7 @@ export class Fixture implements AsyncDisposable {
     attachmentOf: (
       network: Pick<PodNetwork, "owner" | "netns" | "mtu">,
     ) => Attachment,
+    eni?: EniLink,
   ): FixturePod {
     const netns = this.addNamespace(name);
     using namespace = openNamespace(this.nodes[node].netns);
@@ -256,11 +260,15 @@ export class Fixture implements AsyncDisposable {
       ...this.extras,
     });
     const [nodeIp] = NODE_IPS[node];
-    const { shared, pod } = planOf(attachment, { nodeIp });
+    const { shared, pod } = planOf(attachment, {
+      nodeIp,
+      eniMtu: 1500,
+      ...eni && { eni },
+    });
     applyPlan(shared, routes);
     applyPlan(pod, routes);
     const ips = addressesOf(attachment);
-    return { netns: attachment.netns, ips, plan: pod };
+    return { netns: attachment.netns, ips, plan: pod, shared };
   }
 
   /**

@@ -88,17 +88,23 @@ export async function seenBy(
  * cluster knows.
  *
  * @param nodeNetns The node's namespace.
- * @param service The service's address, port 80, and its backend, port 8080.
+ * @param service The service's address, port 80, and its backend, port 8080;
+ * whether the source is left, as of a pod of the cluster.
  */
 export async function addService(
   nodeNetns: string,
-  { ip, backend }: { ip: Ip; backend: Ip },
+  { ip, backend, keepsSource = false }: {
+    ip: Ip;
+    backend: Ip;
+    keepsSource?: boolean;
+  },
 ): Promise<void> {
   const family = ip.includes(":") ? "ip6" : "ip";
   const to = family === "ip6" ? `[${backend}]:8080` : `${backend}:8080`;
+  const mark = keepsSource ? "" : "meta mark set 0x4000";
   const rules = `table ${family} service {
     chain to { type nat hook prerouting priority dstnat;
-      ${family} daddr ${ip} tcp dport 80 meta mark set 0x4000 dnat to ${to}; }
+      ${family} daddr ${ip} tcp dport 80 ${mark} dnat to ${to}; }
     chain from { type nat hook postrouting priority srcnat;
       meta mark 0x4000 masquerade; }
   }`;
