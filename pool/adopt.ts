@@ -9,10 +9,12 @@
  * @module
  */
 import type { Cidr, Ip } from "../netns/ip.ts";
+import { hasIp6 } from "./family.ts";
 import type { Eni } from "./cloud.ts";
 import type { PoolConfig } from "./contract.ts";
-import { CLEAR, type PooledEni, type PoolState, type Slot } from "./state.ts";
+import { type PooledEni, type PoolState, type Slot } from "./state.ts";
 import { MISSING_MS } from "./limits.ts";
+import { CLEAR } from "./sight.ts";
 import { withEntry } from "./state.ts";
 import { INTENT_TAG, ownTags } from "./tags.ts";
 
@@ -24,6 +26,8 @@ export interface Adoptable {
   readonly isOwn: boolean;
   /** The prefix of its vSwitch. */
   readonly subnet: Cidr;
+  /** The IPv6 prefix of its vSwitch, if it has one. */
+  readonly subnet6?: Cidr;
 }
 
 /**
@@ -95,18 +99,24 @@ export function adopted(
     // Not attached yet, or not any more: a later survey may show it.
     if (seen.instanceId !== sighting.instanceId) continue;
     if (seen.status !== "InUse") continue;
-    const eni = newcomer(seen, one, sighting.nowMs);
+    const eni = newcomer(seen, one, { state, nowMs: sighting.nowMs });
     if (after.enis.has(eni.key)) continue;
     after = { ...after, enis: withEntry(after.enis, eni.key, eni) };
   }
   return after;
 }
 
-function newcomer(seen: Eni, one: Adoptable, nowMs: number): PooledEni {
+function newcomer(
+  seen: Eni,
+  one: Adoptable,
+  { state, nowMs }: { state: PoolState; nowMs: number },
+): PooledEni {
   const { id, mac, zone, primaryIp, vSwitchId, securityGroupIds } = seen;
   const quarantined: Slot = { kind: "quarantined", sinceMs: nowMs };
   const slots = new Map<Ip, Slot>([[primaryIp, quarantined]]);
-  for (const ip of seen.ips) slots.set(ip, quarantined);
+  const isDual = hasIp6(state.stack);
+  const more = isDual ? seen.ips6 : [];
+  for (const ip of [...seen.ips, ...more]) slots.set(ip, quarantined);
   return {
     key: (one.isOwn ? seen.tags[INTENT_TAG] : undefined) ?? id,
     isAdopted: !one.isOwn,
@@ -115,7 +125,9 @@ function newcomer(seen: Eni, one: Adoptable, nowMs: number): PooledEni {
     intent: {
       vSwitchId,
       subnet: one.subnet,
-      ipCount: slots.size,
+      ...(isDual && one.subnet6 !== undefined ? { subnet6: one.subnet6 } : {}),
+      ipCount: slots.size - more.length,
+      ...(more.length === 0 ? {} : { ip6Count: more.length }),
       securityGroupIds,
     },
     unsure: false,
@@ -124,6 +136,7 @@ function newcomer(seen: Eni, one: Adoptable, nowMs: number): PooledEni {
     slots,
     assign: undefined,
     assignFromMs: 0,
+    most6: undefined,
     resync: false,
     notBeforeMs: nowMs,
     failureCount: 0,

@@ -121,18 +121,3 @@ Deno.test("a lost journal is built anew from the cloud, its addresses proven fir
   assertEquals(rig.cloudEnis, [], "it is ours, so it goes");
   await rig.close();
 });
-
-Deno.test("a journal of the first version is taken up", async () => {
-  const path = await Deno.makeTempFile({ suffix: ".db" });
-  const { DatabaseSync } = await import("node:sqlite");
-  openJournal(path, { instanceId: "i-1" }).close();
-  const database = new DatabaseSync(path);
-  database.exec("ALTER TABLE eni DROP COLUMN adopted; PRAGMA user_version = 1");
-  database.close();
-  const journal = openJournal(path, { instanceId: "i-1" });
-  assertEquals(journal.load().enis, []);
-  journal.close();
-  for (const end of ["", "-wal", "-shm", ".lock"]) {
-    await Deno.remove(path + end).catch(() => {});
-  }
-});

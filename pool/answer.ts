@@ -7,7 +7,13 @@ import type { Ip } from "../netns/ip.ts";
 import { eniKeyOf } from "./begin.ts";
 import { entered, known, relieved, withAddresses, withoutEni } from "./card.ts";
 import { invariant } from "./error.ts";
-import type { Answer, CallKind, EventOf, OpenCall } from "./event.ts";
+import type {
+  Answer,
+  CallKind,
+  EventOf,
+  OpenCall,
+  UnassignCall,
+} from "./event.ts";
 import { isThrottled } from "./failure.ts";
 import { responded } from "./health.ts";
 import { LANE_OF } from "./lanes.ts";
@@ -114,9 +120,12 @@ function moved(
     case "delete":
       return withoutEni(state, eni);
     case "assign":
+    case "assign6":
       return assigned(state, eni, answer.ips, nowMs);
     case "unassign":
-      return unassigned(state, eni, call, nowMs);
+    case "unassign6":
+      invariant("ips" in call, `${call.kind} gives nothing back`);
+      return unassigned(state, eni, call as UnassignCall, nowMs);
     case "secure": {
       invariant(call.kind === "secure", `${call.kind} sets no groups`);
       const { securityGroupIds } = call;
@@ -145,10 +154,9 @@ function assigned(
 function unassigned(
   state: PoolState,
   eni: PooledEni,
-  call: OpenCall,
+  call: UnassignCall,
   nowMs: number,
 ): PoolState {
-  invariant(call.kind === "unassign", `${call.kind} gives nothing back`);
   const slots = new Map(eni.slots);
   let isRepeated = false;
   for (const ip of call.ips) {
@@ -163,5 +171,5 @@ function unassigned(
     return withEni(state, { ...settled, notBeforeMs: eni.assignFromMs });
   }
   const changed = withEni(state, { ...settled, slots, assignFromMs: 0 });
-  return { ...changed, rests: relieved(state, eni, call.ips.length) };
+  return { ...changed, rests: relieved(state, eni, call.ips) };
 }

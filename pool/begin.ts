@@ -4,13 +4,19 @@
  *
  * @module
  */
-import type { Ip } from "../netns/ip.ts";
+import { familyOf, type Ip } from "../netns/ip.ts";
 import { spend } from "./budget.ts";
 import { hasLease } from "./card.ts";
 import { invariant } from "./error.ts";
-import type { Call, EventOf, OpenCall } from "./event.ts";
 import {
-  CLEAR,
+  type AssignCall,
+  type Call,
+  type EventOf,
+  familyOfCall,
+  type OpenCall,
+} from "./event.ts";
+import { CLEAR } from "./sight.ts";
+import {
   type EniIntent,
   type EniKey,
   eniOf,
@@ -30,7 +36,9 @@ const PHASES: Readonly<
   prepare: new Set<EniPhase>(["preparing"]),
   secure: new Set<EniPhase>(["ready"]),
   assign: new Set<EniPhase>(["ready"]),
+  assign6: new Set<EniPhase>(["ready"]),
   unassign: new Set<EniPhase>(["ready"]),
+  unassign6: new Set<EniPhase>(["ready"]),
   retire: new Set<EniPhase>(["ready", "preparing", "retiring"]),
   detach: new Set<EniPhase>(["retired"]),
   // A card that was never attached is deleted at once.
@@ -81,7 +89,8 @@ export function begun(
   const known = call.kind === "create" && !state.enis.has(call.eniKey)
     ? withEni(state, newEni(call, nowMs))
     : state;
-  const isGiving = call.kind === "unassign" || call.kind === "retire";
+  const isGiving = call.kind === "unassign" || call.kind === "unassign6" ||
+    call.kind === "retire";
   const next: PoolState = {
     ...known,
     spent: spend(known.spent, call, nowMs),
@@ -105,9 +114,11 @@ export function begun(
 function intended(eni: PooledEni, call: Call, nowMs: number): PooledEni {
   switch (call.kind) {
     case "assign":
+    case "assign6":
       return { ...eni, assign: intendedAssign(eni, call) };
     case "unassign":
-      return { ...eni, slots: intendedUnassign(eni, call.ips) };
+    case "unassign6":
+      return { ...eni, slots: intendedUnassign(eni, call) };
     case "secure":
       // Until it is known how the call ended, also by the next process.
       return { ...eni, intent: { ...eni.intent, securityGroupIds: [] } };
@@ -122,12 +133,14 @@ function intended(eni: PooledEni, call: Call, nowMs: number): PooledEni {
 
 function intendedAssign(
   eni: PooledEni,
-  call: Extract<Call, { kind: "assign" }>,
+  call: AssignCall,
 ): PooledEni["assign"] {
   const { token, count } = call;
-  if (eni.assign === undefined) return { token, count, unsure: false };
+  const family = familyOfCall(call.kind);
+  if (eni.assign === undefined) return { token, count, family, unsure: false };
   invariant(
-    eni.assign.token === token && eni.assign.count === count,
+    eni.assign.token === token && eni.assign.count === count &&
+      eni.assign.family === family,
     `card ${eni.key} would be assigned addresses twice`,
   );
   return eni.assign;
@@ -135,11 +148,15 @@ function intendedAssign(
 
 function intendedUnassign(
   eni: PooledEni,
-  ips: readonly Ip[],
+  { kind, ips }: {
+    readonly kind: "unassign" | "unassign6";
+    readonly ips: readonly Ip[];
+  },
 ): PooledEni["slots"] {
   const slots = new Map(eni.slots);
   for (const ip of ips) {
     const slot = slots.get(ip);
+    invariant(familyOf(ip) === familyOfCall(kind), `${kind} can't take ${ip}`);
     invariant(
       slot?.kind === "idle" || slot?.kind === "unassigning",
       `${ip} can't be given back: it is ${slot?.kind ?? "unknown"}`,
@@ -181,6 +198,7 @@ function newEni(
     slots: new Map(),
     assign: undefined,
     assignFromMs: 0,
+    most6: undefined,
     resync: false,
     notBeforeMs: 0,
     failureCount: 0,

@@ -38,6 +38,8 @@ export const CALLS_PER_MINUTE: CallsPerMinute = {
   ModifyNetworkInterfaceAttribute: 500,
   AssignPrivateIpAddresses: 400,
   UnassignPrivateIpAddresses: 400,
+  AssignIpv6Addresses: 400,
+  UnassignIpv6Addresses: 400,
   DescribeVSwitches: 300,
 };
 
@@ -59,6 +61,8 @@ const PRICES: Readonly<Partial<Record<CallKind, Price>>> = {
   secure: [["ModifyNetworkInterfaceAttribute", 1]],
   assign: [["AssignPrivateIpAddresses", 1]],
   unassign: [["UnassignPrivateIpAddresses", 1]],
+  assign6: [["AssignIpv6Addresses", 1]],
+  unassign6: [["UnassignIpv6Addresses", 1]],
   describe: [["DescribeNetworkInterfaces", 1]],
   // By tags and by instance.
   survey: [["DescribeNetworkInterfaces", 2]],

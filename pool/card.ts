@@ -3,11 +3,11 @@
  *
  * @module
  */
-import type { Ip } from "../netns/ip.ts";
+import { familyOf, type Ip } from "../netns/ip.ts";
 import type { Eni } from "./cloud.ts";
 import { invariant } from "./error.ts";
+import { CLEAR } from "./sight.ts";
 import {
-  CLEAR,
   type EniPhase,
   type PooledEni,
   type PoolState,
@@ -79,7 +79,7 @@ export function withoutEni(state: PoolState, eni: PooledEni): PoolState {
     ...state,
     enis: withEntry(state.enis, eni.key, undefined),
     goneAtCall: state.nextCallId,
-    rests: relieved(state, eni, eni.slots.size),
+    rests: relieved(state, eni, [...eni.slots.keys()]),
     // One that never got a place leaves none.
     full: eni.wasAttached ? undefined : state.full,
   };
@@ -87,21 +87,24 @@ export function withoutEni(state: PoolState, eni: PooledEni): PoolState {
 
 /**
  * Gives the vSwitches that rest, once one of them got addresses back. It has
- * those at least; where there may be more, others come first.
+ * those at least; where there may be more, others come first. IPv6 addresses
+ * never run out.
  *
  * @param state The pool.
  * @param eni The card that they were on.
- * @param count How many.
+ * @param ips Which.
  * @returns The rests.
  */
 export function relieved(
   state: PoolState,
   eni: PooledEni,
-  count: number,
+  ips: readonly Ip[],
 ): PoolState["rests"] {
   const { vSwitchId } = eni.intent;
   const rest = state.rests.get(vSwitchId);
   if (rest === undefined) return state.rests;
+  const count = ips.filter((ip) => familyOf(ip) === 4).length;
+  if (count === 0) return state.rests;
   const atMost = rest.atMost + count;
   return withEntry(state.rests, vSwitchId, { ...rest, atMost });
 }
@@ -129,7 +132,19 @@ export function known(
     card: { id, mac, zone, primaryIp },
     slots: new Map<Ip, Slot>(),
   };
-  return withAddresses(state, named, [primaryIp, ...seen.ips], nowMs);
+  return withAddresses(state, named, ipsOf(seen), nowMs);
+}
+
+/**
+ * Gives all addresses of a card.
+ *
+ * @param seen The card in the cloud.
+ * @returns The primary one first, IPv6 last.
+ */
+export function ipsOf(
+  { primaryIp, ips, ips6 }: Pick<Eni, "primaryIp" | "ips" | "ips6">,
+): readonly Ip[] {
+  return [primaryIp, ...ips, ...ips6];
 }
 
 /**

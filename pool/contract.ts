@@ -26,6 +26,8 @@ export interface HostEni {
   readonly vSwitchId: string;
   /** The prefix of its vSwitch. */
   readonly subnet: Cidr;
+  /** The IPv6 prefix of its vSwitch, where pods have IPv6. */
+  readonly subnet6?: Cidr;
   /** Its zone. */
   readonly zone: string;
 }
@@ -34,8 +36,10 @@ export interface HostEni {
 export interface Grant {
   /** To whom. */
   readonly ownerKey: OwnerKey;
-  /** The address. */
+  /** The address; IPv6 for a pod without IPv4. */
   readonly ip: Ip;
+  /** The IPv6 address beside it. */
+  readonly ip6?: Ip;
   /** Its card, which is set up in the kernel. */
   readonly eni: HostEni;
 }
@@ -58,8 +62,8 @@ export interface ClaimWish {
 export interface LostAndFound {
   /** Whose. */
   readonly ownerKey: OwnerKey;
-  /** The address. */
-  readonly ip: Ip;
+  /** Its addresses: one, or one a family with the IPv4 one first. */
+  readonly ips: readonly Ip[];
   /** What the pod has, from the card that carries the address. */
   readonly attach: ClaimWish["attach"];
 }
@@ -155,8 +159,10 @@ export interface EniStatus {
   readonly sinceMs: number;
   /** Its vSwitch. */
   readonly vSwitchId: string;
-  /** Its addresses by kind. */
+  /** Its addresses by kind; of IPv4, unless pods have IPv6 alone. */
   readonly slots: Readonly<Record<SlotKind, number>>;
+  /** Its IPv6 addresses by kind, where pods have both. */
+  readonly slots6?: Readonly<Record<SlotKind, number>>;
   /** The security groups that we last put it into; none while that isn't known. */
   readonly securityGroupIds: readonly string[];
   /** Addresses under way. */
@@ -251,8 +257,10 @@ export interface PoolStatus {
   readonly capacity: number;
   /** The bounds in force. */
   readonly limits: PoolLimits;
-  /** Addresses of all cards by kind. */
+  /** Addresses of all cards by kind; of IPv4, unless pods have IPv6 alone. */
   readonly slots: Readonly<Record<SlotKind, number>>;
+  /** IPv6 addresses of all cards by kind, where pods have both. */
+  readonly slots6?: Readonly<Record<SlotKind, number>>;
   /** Cards, oldest first. */
   readonly enis: readonly EniStatus[];
   /** Secondary cards of this instance that aren't ours, or that we don't know. */
@@ -282,6 +290,7 @@ export interface PoolStatus {
   readonly vSwitches: readonly {
     readonly id: string;
     readonly cidr: Cidr;
+    readonly cidr6?: Cidr;
     readonly ipCount?: number;
   }[];
   /** Calls of this minute, by API. */
@@ -336,12 +345,13 @@ export interface Keeper extends AsyncDisposable {
    */
   release(ownerKey: OwnerKey): Promise<Lease | undefined>;
   /**
-   * Takes up a lease that a lost journal knew. The address must be in
-   * quarantine, as all are on a card that was found and not made.
+   * Takes up a lease that a lost journal knew. Its addresses must be in
+   * quarantine, as all are on a card that was found and not made; one that
+   * isn't is left out.
    *
    * @param found What the kernel says.
    * @param signal Ends the wait for the journal.
-   * @returns The lease; undefined when the address isn't in quarantine, or is
+   * @returns The lease; undefined when no address is in quarantine, or they are
    * on no card of the pool.
    * @throws {PoolError} `timeout` when the signal ended first; `closing` when
    * the keeper stopped.

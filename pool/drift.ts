@@ -9,10 +9,11 @@
  *
  * @module
  */
-import type { Ip } from "../netns/ip.ts";
-import { isHeldElsewhere, withAddresses } from "./card.ts";
+import { familyOf, type Ip } from "../netns/ip.ts";
+import { ipsOf, isHeldElsewhere, withAddresses } from "./card.ts";
 import type { Eni } from "./cloud.ts";
 import type { Call } from "./event.ts";
+import { hasIp6 } from "./family.ts";
 import { MISSING_MS, QUARANTINE_MS } from "./limits.ts";
 import type { PooledEni, PoolState, Slot } from "./state.ts";
 
@@ -41,11 +42,12 @@ export function reconciled(
   eni: PooledEni,
   { seen, startedMs, nowMs }: Look,
 ): PooledEni {
-  const isSeen = new Set<Ip>([seen.primaryIp, ...seen.ips]);
+  const isSeen = new Set(ipsOf(seen));
   const { slots, absent } = settledSlots(eni, isSeen, nowMs);
   const kept: PooledEni = {
     ...eni,
     slots: sameSlots(eni.slots, slots) ? eni.slots : slots,
+    most6: (eni.most6?.untilMs ?? 0) > nowMs ? eni.most6 : undefined,
     sight: {
       ...eni.sight,
       seenMs: startedMs,
@@ -53,7 +55,9 @@ export function reconciled(
       lookFromMs: absent.size > 0 ? nowMs + MISSING_MS : undefined,
     },
   };
-  const fresh = [...isSeen].filter((ip) => !slots.has(ip));
+  // IPv6 addresses of a node without IPv6 are others' business.
+  const isOurs = (ip: Ip) => familyOf(ip) === 4 || hasIp6(state.stack);
+  const fresh = [...isSeen].filter((ip) => !slots.has(ip) && isOurs(ip));
   // The answer of an Assign that is under way will tell which ones are ours.
   if (fresh.length === 0 || eni.assign !== undefined) {
     return { ...kept, resync: false };
@@ -139,7 +143,7 @@ export function withOnlyLost(eni: PooledEni, nowMs: number): PooledEni {
  * @returns The card.
  */
 export function withFoundLeases(eni: PooledEni, seen: Eni): PooledEni {
-  const isSeen = new Set<Ip>([seen.primaryIp, ...seen.ips]);
+  const isSeen = new Set(ipsOf(seen));
   return withSlots(
     eni,
     (slot, ip) =>

@@ -9,6 +9,7 @@
  * @module
  */
 import { isCooling } from "./card.ts";
+import { leadOf } from "./family.ts";
 import { type Desk, ranked, yieldOf } from "./grow.ts";
 import { holdersOf } from "./holder.ts";
 import type { PoolLimits, VSwitchChoice } from "./limits.ts";
@@ -59,6 +60,8 @@ export function exchangeOf(
     // One at a time: what leaves makes room by itself.
     if (LEAVING.has(eni.phase)) return undefined;
     if (!serves(eni) || roomOf(eni, limits) === 0) continue;
+    // IPv6 addresses never run out.
+    if (leadOf(limits.stack) === 6) return undefined;
     if (yieldOf(state, eni.intent.vSwitchId, nowMs) > 0) return undefined;
     if (!isPluggable(eni, limits) || isDoubtful(eni)) continue;
     if (best === undefined || leaseCount(eni) < leaseCount(best)) best = eni;

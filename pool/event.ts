@@ -7,9 +7,10 @@
  *
  * @module
  */
-import type { Ip } from "../netns/ip.ts";
+import type { Family, Ip } from "../netns/ip.ts";
 import type { Adoptable } from "./adopt.ts";
 import type { CloudErrorKind, Eni } from "./cloud.ts";
+import type { IpStack } from "./family.ts";
 import type { EniIntent, EniKey, Lease, OwnerKey } from "./state.ts";
 
 /** Something that the pool asks of the cloud, or of the host's kernel. */
@@ -28,16 +29,16 @@ export type Call =
     readonly eniKey: EniKey;
     readonly intent: EniIntent;
   }
-  /** Adds addresses. */
+  /** Adds addresses, IPv4 or IPv6. */
   | {
-    readonly kind: "assign";
+    readonly kind: "assign" | "assign6";
     readonly eniKey: EniKey;
     readonly count: number;
     readonly token: string;
   }
-  /** Takes addresses away. */
+  /** Takes addresses away, IPv4 or IPv6. */
   | {
-    readonly kind: "unassign";
+    readonly kind: "unassign" | "unassign6";
     readonly eniKey: EniKey;
     readonly ips: readonly Ip[];
   }
@@ -67,6 +68,24 @@ export type Call =
 
 /** A call's name. */
 export type CallKind = Call["kind"];
+
+/** A call that adds addresses. */
+export type AssignCall = Extract<Call, { kind: "assign" | "assign6" }>;
+
+/** A call that takes addresses away. */
+export type UnassignCall = Extract<Call, { kind: "unassign" | "unassign6" }>;
+
+/**
+ * Tells of which family the addresses of a call are.
+ *
+ * @param kind The call's name.
+ * @returns 4 or 6.
+ */
+export function familyOfCall(
+  kind: AssignCall["kind"] | UnassignCall["kind"],
+): Family {
+  return kind === "assign6" || kind === "unassign6" ? 6 : 4;
+}
 
 /** A call that has begun and has not ended. */
 export type OpenCall = Call & {
@@ -118,7 +137,7 @@ export type Answer =
     }[];
   }
   | { readonly kind: "create"; readonly eni: Eni }
-  | { readonly kind: "assign"; readonly ips: readonly Ip[] }
+  | { readonly kind: "assign" | "assign6"; readonly ips: readonly Ip[] }
   /** Whether it was still loose. */
   | { readonly kind: "purge"; readonly isDeleted: boolean }
   /** Of the addresses asked about, those that nothing speaks for. */
@@ -126,6 +145,7 @@ export type Answer =
   | {
     readonly kind:
       | "unassign"
+      | "unassign6"
       | "attach"
       | "detach"
       | "delete"
@@ -185,6 +205,8 @@ export type PoolEvent =
     readonly kind: "configured";
     /** Of all cards that we make or made. */
     readonly securityGroupIds: readonly string[];
+    /** The families of pods' addresses; as they are when absent. */
+    readonly stack?: IpStack;
   }
   /** What a warm-up asks for is there: that was the only time. */
   | { readonly kind: "warmed" }

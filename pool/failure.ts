@@ -13,11 +13,14 @@ import { kindsOf } from "./budget.ts";
 import { entered, hasLease, suspended, withoutEni } from "./card.ts";
 import { invariant } from "./error.ts";
 import {
+  type AssignCall,
   type EventOf,
   isUnsure,
   type OpenCall,
   type Problem,
+  type UnassignCall,
 } from "./event.ts";
+import { tallyOf } from "./family.ts";
 import { type Health, responded, unanswered } from "./health.ts";
 import { LANE_OF } from "./lanes.ts";
 import {
@@ -194,7 +197,7 @@ function paused(eni: PooledEni, event: EventOf<"failed">): PooledEni {
   // A throttled API is held back as a whole; an empty vSwitch too. A card that
   // finds no place is held back by nothing else.
   const isElsewhere = problem.kind === "throttled" ||
-    problem.kind === "exhausted" ||
+    (problem.kind === "exhausted" && problem.call !== "assign6") ||
     (problem.kind === "quota" && problem.call !== "attach");
   const pauseMs = isElsewhere ? 0 : backoffMs(failureCount, chance);
   return { ...eni, failureCount, problem, notBeforeMs: nowMs + pauseMs };
@@ -222,8 +225,10 @@ function settled(
     case "create":
       return settledCreate(state, eni, problem, nowMs);
     case "assign":
-      return withEni(state, settledAssign(eni, problem, nowMs));
+    case "assign6":
+      return withEni(state, settledAssign(eni, call, { problem, nowMs }));
     case "unassign":
+    case "unassign6":
       return withEni(state, settledUnassign(eni, call, problem, nowMs));
     case "attach":
       if (mayHaveHappened) {
@@ -268,8 +273,8 @@ function settledCreate(
 
 function settledAssign(
   eni: PooledEni,
-  problem: Problem,
-  nowMs: number,
+  call: AssignCall,
+  { problem, nowMs }: Pick<EventOf<"failed">, "problem" | "nowMs">,
 ): PooledEni {
   const assign = eni.assign;
   invariant(assign !== undefined, `card ${eni.key} was assigned no address`);
@@ -278,12 +283,16 @@ function settledAssign(
     problem.kind === "conflict";
   if (assign.unsure && mayRepeat) return eni;
   const isFull = problem.kind === "quota";
+  const is6Full = isFull && call.kind === "assign6";
+  const untilMs = nowMs + VSWITCH_REST_MS;
   return {
     ...eni,
     assign: undefined,
+    // So many pods it carries, and no more: IPv4 alone serves none.
+    most6: is6Full ? { count: tallyOf(eni, 6).total, untilMs } : eni.most6,
     // An earlier attempt may still be on its way: look when it can't be.
     notBeforeMs: assign.unsure ? nowMs + PROOF_MS : eni.notBeforeMs,
-    assignFromMs: isFull ? nowMs + VSWITCH_REST_MS : eni.assignFromMs,
+    assignFromMs: isFull && !is6Full ? untilMs : eni.assignFromMs,
     // What an attempt without a known end brought is ours.
     resync: assign.unsure,
     // A card that is full or not found isn't what we thought: look.
@@ -295,7 +304,7 @@ function settledAssign(
 
 function settledUnassign(
   eni: PooledEni,
-  call: Extract<OpenCall, { kind: "unassign" }>,
+  call: UnassignCall,
   problem: Problem,
   nowMs: number,
 ): PooledEni {

@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { hasIp6, idlePlaces, isFit, leadOf } from "./family.ts";
 import type { Lanes } from "./lanes.ts";
 import {
   ADDRESSES_PER_CALL,
@@ -129,26 +130,39 @@ export function chooseVSwitch(
  * @param desk What the plan works with.
  */
 export function grow(state: PoolState, limits: PoolLimits, desk: Desk): void {
+  follow(state, limits, desk);
   let wanted = shortfall(state, limits, desk.nowMs);
   if (wanted === 0) return keepMinimum(state, limits, desk);
   const choice = chooseVSwitch(state, limits, desk.nowMs);
   const isElsewhere = choice !== undefined &&
     yieldOf(state, choice.id, desk.nowMs) === Infinity;
   const enis = [...state.enis.values()].filter((eni) =>
-    serves(eni) || JOINING.has(eni.phase)
+    (serves(eni) || JOINING.has(eni.phase)) && isFit(eni, limits.stack)
   ).sort((a, b) => inOrder(limits, a.slots.size, b.slots.size));
   for (const eni of enis) {
     const usable = usableRoom(state, eni, { limits, desk });
     // A vSwitch that is nearly dry is asked for little when another has more.
     const bound = isElsewhere
-      ? yieldOf(state, eni.intent.vSwitchId, desk.nowMs)
+      ? fourYieldOf(state, eni, { limits, desk })
       : Infinity;
     const room = Math.min(wanted, usable, bound);
-    const asked = assign(state, eni, { room, desk });
+    const asked = assign(state, eni, { room, limits, desk });
     // What it can hold beyond this call comes with the next: no new card for it.
     wanted -= Math.max(room, asked);
   }
   create(state, limits, { wanted, desk });
+}
+
+/** IPv6 follows: a card gets as many as make its IPv4 addresses of use. */
+function follow(state: PoolState, limits: PoolLimits, desk: Desk): void {
+  if (limits.stack !== "dual") return;
+  for (const eni of state.enis.values()) {
+    if (!maySettle(eni, desk) || eni.assignFromMs > desk.nowMs) continue;
+    if (!isFit(eni, limits.stack) || !isOpen(state, "assign6", desk)) continue;
+    const { missing6 } = idlePlaces(eni, limits);
+    const count = Math.min(missing6, ADDRESSES_PER_CALL);
+    if (count > 0) desk.begin({ kind: "assign6", eniKey: eni.key, count });
+  }
 }
 
 /**
@@ -192,7 +206,7 @@ function keepMinimum(state: PoolState, limits: PoolLimits, desk: Desk): void {
 /** A stock is filled with what waiting pods leave of a minute's calls. */
 function isOpen(
   state: PoolState,
-  kind: "create" | "assign",
+  kind: "create" | "assign" | "assign6",
   { lanes }: Desk,
 ): boolean {
   return state.claims.size > 0
@@ -210,24 +224,36 @@ function usableRoom(
   // Nothing is added while something is to go, and that may take a minute.
   if (isGiving(eni) && desk.lanes.isHeld("unassign")) return 0;
   const room = roomOf(eni, limits);
-  return yieldOf(state, eni.intent.vSwitchId, desk.nowMs) === 0 ? 0 : room;
+  return fourYieldOf(state, eni, { limits, desk }) === 0 ? 0 : room;
+}
+
+/** What a card's vSwitch yields for pods: IPv6 addresses never run out. */
+function fourYieldOf(
+  state: PoolState,
+  eni: PooledEni,
+  { limits, desk }: { limits: PoolLimits; desk: Desk },
+): number {
+  if (leadOf(limits.stack) === 6) return Infinity;
+  return yieldOf(state, eni.intent.vSwitchId, desk.nowMs);
 }
 
 function assign(
   state: PoolState,
   eni: PooledEni,
-  { room, desk }: { room: number; desk: Desk },
+  { room, limits, desk }: { room: number; limits: PoolLimits; desk: Desk },
 ): number {
-  const { nowMs, begin } = desk;
-  const isSettled = serves(eni) && eni.assign === undefined && !eni.resync;
-  if (!isSettled || !desk.lanes.isFree(eni)) return 0;
-  if (!isOpen(state, "assign", desk)) return 0;
-  // One change at a time: the cloud could give back the very address that goes.
-  if (isGiving(eni)) return 0;
-  const atMost = yieldOf(state, eni.intent.vSwitchId, nowMs);
+  const kind = leadOf(limits.stack) === 6 ? "assign6" : "assign";
+  if (!maySettle(eni, desk) || !isOpen(state, kind, desk)) return 0;
+  const atMost = fourYieldOf(state, eni, { limits, desk });
   const count = Math.min(room, ADDRESSES_PER_CALL, atMost);
-  if (count > 0) begin({ kind: "assign", eniKey: eni.key, count });
+  if (count > 0) desk.begin({ kind, eniKey: eni.key, count });
   return count;
+}
+
+/** One change at a time: the cloud could give back the very address that goes. */
+function maySettle(eni: PooledEni, { lanes }: Desk): boolean {
+  const isSettled = serves(eni) && eni.assign === undefined && !eni.resync;
+  return isSettled && lanes.isFree(eni) && !isGiving(eni);
 }
 
 function isGiving(eni: PooledEni): boolean {
@@ -254,9 +280,22 @@ function create(
   if (atMost !== Infinity) cards = Math.min(cards, 1);
   for (let left = wanted; left > 0 && cards > 0; cards--) {
     if (!isOpen(state, "create", desk)) return;
-    const ipCount = Math.min(left, limits.addressesPerEni, atMost);
-    const wish = { vSwitchId: choice.id, subnet: choice.cidr, ipCount };
-    begin({ kind: "create", wish });
-    left -= ipCount;
+    const most = leadOf(limits.stack) === 4 ? atMost : Infinity;
+    const count = Math.min(left, limits.addressesPerEni, most);
+    begin({ kind: "create", wish: wishOf(choice, count, limits) });
+    // What the first call may not ask for comes with the next.
+    left -= count;
   }
+}
+
+/** A card with addresses for so many pods. */
+function wishOf(
+  { id: vSwitchId, cidr: subnet, cidr6: subnet6 }: VSwitchChoice,
+  count: number,
+  { stack }: PoolLimits,
+): Extract<CallWish, { wish: unknown }>["wish"] {
+  const ipCount = leadOf(stack) === 4 ? count : 1;
+  const wish = { vSwitchId, subnet, ipCount };
+  if (!hasIp6(stack) || subnet6 === undefined) return wish;
+  return { ...wish, subnet6, ip6Count: Math.min(count, ADDRESSES_PER_CALL) };
 }

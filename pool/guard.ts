@@ -7,8 +7,9 @@
  *
  * @module
  */
-import type { Cidr, Ip } from "../netns/ip.ts";
+import type { Ip } from "../netns/ip.ts";
 import { standingOf } from "./adopt.ts";
+import { change } from "./change.ts";
 import type { Clock } from "./clock.ts";
 import { type Cloud, CloudError, type Eni } from "./cloud.ts";
 import type { HostEni, PoolConfig, PoolHost } from "./contract.ts";
@@ -48,6 +49,9 @@ export interface GuardOptions {
   readonly onEnd: (end: CallEnd) => void;
 }
 
+/** The prefixes of a vSwitch. */
+type Subnets = Pick<VSwitchChoice, "cidr" | "cidr6">;
+
 /** Makes calls. */
 export class Guard {
   readonly #options: GuardOptions;
@@ -56,7 +60,7 @@ export class Guard {
     Promise<void>,
     { readonly call: OpenCall; readonly end: AbortController }
   >();
-  readonly #subnetOf = new Map<string, Cidr>();
+  readonly #subnetsOf = new Map<string, Subnets>();
   #isStopped = false;
 
   /**
@@ -78,7 +82,9 @@ export class Guard {
    */
   configure(config: PoolConfig, vSwitches: readonly VSwitchChoice[]): void {
     this.#config = config;
-    for (const { id, cidr } of vSwitches) this.#subnetOf.set(id, cidr);
+    for (const { id, ...subnets } of vSwitches) {
+      this.#subnetsOf.set(id, subnets);
+    }
   }
 
   /**
@@ -162,6 +168,7 @@ export class Guard {
           vSwitchId: call.intent.vSwitchId,
           securityGroupIds: call.intent.securityGroupIds,
           ipCount: call.intent.ipCount,
+          ip6Count: call.intent.ip6Count ?? 0,
           tags: eniTags(config, call.eniKey),
           ...(config.resourceGroupId === undefined
             ? {}
@@ -214,9 +221,10 @@ export class Guard {
     });
     const subnets = await this.#subnets(usable.map(({ eni }) => eni), signal);
     const adoptable = usable.flatMap(({ eni, standing }) => {
-      const subnet = subnets.get(eni.vSwitchId);
+      const { cidr: subnet, cidr6: subnet6 } = subnets.get(eni.vSwitchId) ?? {};
       if (subnet === undefined) return [];
-      return [{ eniId: eni.id, isOwn: standing === "own", subnet }];
+      const six = subnet6 === undefined ? {} : { subnet6 };
+      return [{ eniId: eni.id, isOwn: standing === "own", subnet, ...six }];
     });
     const available = await countsOf(cloud, call.vSwitchIds ?? [], signal);
     const looseEniIds = all.enis.filter((eni) => isLoose(eni, config))
@@ -228,18 +236,16 @@ export class Guard {
   async #subnets(
     enis: readonly Eni[],
     signal: AbortSignal,
-  ): Promise<ReadonlyMap<string, Cidr>> {
+  ): Promise<ReadonlyMap<string, Subnets>> {
     const ids = new Set(enis.map(({ vSwitchId }) => vSwitchId));
-    const unknown = [...ids].filter((id) => !this.#subnetOf.has(id));
+    const unknown = [...ids].filter((id) => !this.#subnetsOf.has(id));
     if (unknown.length > 0) {
       const { cloud } = this.#options;
-      for (
-        const { id, cidr } of await cloud.describeVSwitches(unknown, signal)
-      ) {
-        this.#subnetOf.set(id, cidr);
+      for (const one of await cloud.describeVSwitches(unknown, signal)) {
+        this.#subnetsOf.set(one.id, one);
       }
     }
-    return this.#subnetOf;
+    return this.#subnetsOf;
   }
 
   #look(
@@ -261,52 +267,9 @@ export class Guard {
  * @throws {PoolError} `broken` when it isn't made yet.
  */
 export function hostEni(eni: PooledEni): HostEni {
-  const { vSwitchId, subnet } = eni.intent;
-  return { ...cardOf(eni), vSwitchId, subnet };
-}
-
-async function change(
-  cloud: Cloud,
-  call: Exclude<
-    OpenCall,
-    {
-      kind:
-        | "survey"
-        | "describe"
-        | "create"
-        | "prepare"
-        | "retire"
-        | "prove"
-        | "purge";
-    }
-  >,
-  at: { eniId: string; instanceId: string; signal: AbortSignal },
-): Promise<Answer> {
-  const { eniId, instanceId, signal } = at;
-  switch (call.kind) {
-    case "attach":
-      await cloud.attachEni({ eniId, instanceId }, signal);
-      return { kind: call.kind };
-    case "detach":
-      await cloud.detachEni({ eniId, instanceId }, signal);
-      return { kind: call.kind };
-    case "delete":
-      await cloud.deleteEni(eniId, signal);
-      return { kind: call.kind };
-    case "assign": {
-      const { count, token } = call;
-      const ips = await cloud.assignIps({ eniId, count, token }, signal);
-      return { kind: call.kind, ips };
-    }
-    case "secure": {
-      const { securityGroupIds } = call;
-      await cloud.setSecurityGroups({ eniId, securityGroupIds }, signal);
-      return { kind: call.kind };
-    }
-    case "unassign":
-      await cloud.unassignIps({ eniId, ips: call.ips }, signal);
-      return { kind: call.kind };
-  }
+  const { vSwitchId, subnet, subnet6 } = eni.intent;
+  const six = subnet6 === undefined ? {} : { subnet6 };
+  return { ...cardOf(eni), vSwitchId, subnet, ...six };
 }
 
 /** A hint only: whoever may not ask for it has a pool nonetheless. */

@@ -4,6 +4,7 @@
  * @module
  */
 import type { DatabaseSync } from "node:sqlite";
+import type { Family } from "../netns/ip.ts";
 import type { Change, EniRecord, SlotRecord, Snapshot } from "./record.ts";
 import type { Card, EniPhase, Lease, Slot } from "./state.ts";
 
@@ -25,15 +26,17 @@ export function writer(database: DatabaseSync): (change: Change) => void {
   const putEni = database.prepare(
     `INSERT INTO eni (key, phase, since_ms, vswitch_id, subnet, ip_count,
        security_groups, eni_id, mac, zone, primary_ip, assign_token, assign_count,
-       adopted)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       adopted, ip6_count, subnet6, assign_family)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (key) DO UPDATE SET phase = excluded.phase,
        since_ms = excluded.since_ms, vswitch_id = excluded.vswitch_id,
        subnet = excluded.subnet, ip_count = excluded.ip_count,
        security_groups = excluded.security_groups, eni_id = excluded.eni_id,
        mac = excluded.mac, zone = excluded.zone,
        primary_ip = excluded.primary_ip, assign_token = excluded.assign_token,
-       assign_count = excluded.assign_count`,
+       assign_count = excluded.assign_count,
+       ip6_count = excluded.ip6_count, subnet6 = excluded.subnet6,
+       assign_family = excluded.assign_family`,
   );
   const putSlot = database.prepare(
     `INSERT INTO slot (eni_key, ip, kind, at_ms) VALUES (?, ?, ?, ?)
@@ -41,8 +44,9 @@ export function writer(database: DatabaseSync): (change: Change) => void {
        SET kind = excluded.kind, at_ms = excluded.at_ms`,
   );
   const putLease = database.prepare(
-    `INSERT INTO lease (owner, eni_key, eni_id, ip, recipe, attachment, at_ms)
-     VALUES (?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO lease (owner, eni_key, eni_id, ip, recipe, attachment, at_ms,
+       ip6)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   return ({ gone, put }) => {
     for (const owner of gone.leases) dropLease.run(owner);
@@ -55,7 +59,9 @@ export function writer(database: DatabaseSync): (change: Change) => void {
     for (const lease of put.leases) {
       const { ownerKey, eniKey, eniId, ip, recipe, atMs } = lease;
       const attachment = JSON.stringify(lease.attachment);
-      putLease.run(ownerKey, eniKey, eniId, ip, recipe, attachment, atMs);
+      const { ip6 = null } = lease;
+      const values = [ownerKey, eniKey, eniId, ip, recipe, attachment, atMs];
+      putLease.run(...values, ip6);
     }
   };
 }
@@ -93,6 +99,9 @@ function eniValues(eni: EniRecord): (string | number | null)[] {
     assign?.token ?? null,
     assign?.count ?? null,
     Number(eni.isAdopted),
+    intent.ip6Count ?? 0,
+    intent.subnet6 ?? null,
+    assign?.family ?? 4,
   ];
 }
 
@@ -107,12 +116,15 @@ function eniOf(row: Row): EniRecord {
       vSwitchId: row.vswitch_id as string,
       subnet: row.subnet as string,
       ipCount: row.ip_count as number,
+      ...(row.ip6_count === 0 ? {} : { ip6Count: row.ip6_count as number }),
+      ...(row.subnet6 === null ? {} : { subnet6: row.subnet6 as string }),
       securityGroupIds: JSON.parse(row.security_groups as string) as string[],
     },
     card: cardOf(row),
     assign: row.assign_token === null ? undefined : {
       token: row.assign_token as string,
       count: row.assign_count as number,
+      family: row.assign_family as Family,
     },
   };
 }
@@ -142,6 +154,7 @@ function leaseOf(row: Row): Lease {
     eniKey: row.eni_key as string,
     eniId: row.eni_id as string,
     ip: row.ip as string,
+    ...(row.ip6 === null ? {} : { ip6: row.ip6 as string }),
     recipe: row.recipe as string,
     attachment: JSON.parse(row.attachment as string) as unknown,
     atMs: row.at_ms as number,

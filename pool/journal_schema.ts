@@ -8,11 +8,39 @@
 export const APPLICATION_ID = 0x74657277;
 
 /** Written as `user_version`. */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
+
+/** Leases; an IPv6 address has one at most, too. */
+const LEASE = `
+CREATE TABLE lease (
+  owner      TEXT PRIMARY KEY,
+  eni_key    TEXT NOT NULL,
+  eni_id     TEXT NOT NULL,
+  ip         TEXT NOT NULL UNIQUE,
+  recipe     TEXT NOT NULL,
+  attachment TEXT NOT NULL CHECK (json_valid(attachment)),
+  at_ms      INTEGER NOT NULL,
+  ip6        TEXT,
+  FOREIGN KEY (eni_key, ip) REFERENCES slot (eni_key, ip)
+    DEFERRABLE INITIALLY DEFERRED,
+  FOREIGN KEY (eni_key, ip6) REFERENCES slot (eni_key, ip)
+    DEFERRABLE INITIALLY DEFERRED
+) STRICT;
+CREATE UNIQUE INDEX lease_ip6 ON lease (ip6)`;
 
 /** What makes a journal of a version one of the next. */
 export const MIGRATIONS: Readonly<Record<number, string>> = {
   1: "ALTER TABLE eni ADD COLUMN adopted INTEGER NOT NULL DEFAULT 0 CHECK (adopted IN (0, 1))",
+  2: `
+ALTER TABLE eni ADD COLUMN ip6_count INTEGER NOT NULL DEFAULT 0 CHECK (ip6_count >= 0);
+ALTER TABLE eni ADD COLUMN subnet6 TEXT;
+ALTER TABLE eni ADD COLUMN assign_family INTEGER NOT NULL DEFAULT 4 CHECK (assign_family IN (4, 6));
+ALTER TABLE lease RENAME TO lease_2;
+${LEASE};
+INSERT INTO lease (owner, eni_key, eni_id, ip, recipe, attachment, at_ms)
+  SELECT owner, eni_key, eni_id, ip, recipe, attachment, at_ms
+  FROM lease_2 ORDER BY rowid;
+DROP TABLE lease_2`,
 };
 
 /**
@@ -20,7 +48,7 @@ export const MIGRATIONS: Readonly<Record<number, string>> = {
  * instead of being believed after a restart: an address has one lease at most,
  * and a card can't go while one of its addresses is leased.
  */
-export const SCHEMA = `
+export const SCHEMA: string = `
 CREATE TABLE meta (
   only_row    INTEGER PRIMARY KEY CHECK (only_row = 1) DEFAULT 1,
   instance_id TEXT NOT NULL
@@ -43,6 +71,9 @@ CREATE TABLE eni (
   assign_token    TEXT,
   assign_count    INTEGER,
   adopted         INTEGER NOT NULL DEFAULT 0 CHECK (adopted IN (0, 1)),
+  ip6_count       INTEGER NOT NULL DEFAULT 0 CHECK (ip6_count >= 0),
+  subnet6         TEXT,
+  assign_family   INTEGER NOT NULL DEFAULT 4 CHECK (assign_family IN (4, 6)),
   CHECK ((eni_id IS NULL) = (phase IN ('creating', 'seeking'))),
   CHECK ((eni_id IS NULL) = (mac IS NULL)),
   CHECK ((eni_id IS NULL) = (zone IS NULL)),
@@ -59,14 +90,4 @@ CREATE TABLE slot (
   at_ms   INTEGER NOT NULL,
   UNIQUE (eni_key, ip)
 ) STRICT;
-CREATE TABLE lease (
-  owner      TEXT PRIMARY KEY,
-  eni_key    TEXT NOT NULL,
-  eni_id     TEXT NOT NULL,
-  ip         TEXT NOT NULL UNIQUE,
-  recipe     TEXT NOT NULL,
-  attachment TEXT NOT NULL CHECK (json_valid(attachment)),
-  at_ms      INTEGER NOT NULL,
-  FOREIGN KEY (eni_key, ip) REFERENCES slot (eni_key, ip)
-    DEFERRABLE INITIALLY DEFERRED
-) STRICT`;
+${LEASE}`;

@@ -5,6 +5,7 @@ import { PoolError } from "./error.ts";
 import { type Journal, openJournal } from "./journal.ts";
 import { difference, restore, snapshotOf } from "./record.ts";
 import { emptyState, type PoolState } from "./state.ts";
+import { writeOldJournal } from "./testing/old_journals.ts";
 import { eniWith, NOW_MS, poolOf, samples } from "./testing/states.ts";
 
 const NODE = { instanceId: "i-1" };
@@ -17,6 +18,27 @@ function inFolder(run: (path: string) => void): void {
   } finally {
     Deno.removeSync(folder, { recursive: true });
   }
+}
+
+/** Columns and keys of a journal; one that isn't there is begun. */
+function tablesOf(path: string): unknown[] {
+  try {
+    openJournal(path, NODE).close();
+  } catch (error) {
+    if (!(error instanceof PoolError)) throw error;
+  }
+  using database = new DatabaseSync(path, { readOnly: true });
+  return ["eni", "slot", "lease"].map((table) => [
+    database.prepare(
+      `SELECT name, type, "notnull", dflt_value FROM pragma_table_info('${table}') ORDER BY name`,
+    ).all(),
+    database.prepare(
+      `SELECT "table", "from", "to" FROM pragma_foreign_key_list('${table}') ORDER BY 2`,
+    ).all(),
+    database.prepare(
+      `SELECT "unique", origin FROM pragma_index_list('${table}') ORDER BY 1, 2`,
+    ).all(),
+  ]);
 }
 
 function write(journal: Journal, before: PoolState, after: PoolState): void {
@@ -98,6 +120,23 @@ Deno.test("what isn't a journal of this node and version is refused with the cau
     newer.close();
     assert(refusal(path).includes("its schema is version 9"));
   }));
+
+for (const version of [1, 2] as const) {
+  Deno.test(`a journal of version ${version} is taken up, its tables like new ones`, () =>
+    inFolder((path) => {
+      writeOldJournal(path, version);
+      using journal = openJournal(path, NODE);
+      const { enis, slots, leases } = journal.load();
+      assertEquals(enis.map(({ assign, isAdopted }) => [assign, isAdopted]), [
+        [{ token: "token-1", count: 3, family: 4 }, false],
+      ]);
+      assertEquals(slots.map(({ ip }) => ip), ["10.0.0.1", "10.0.0.2"]);
+      assertEquals(leases.map(({ ip, ip6 }) => [ip, ip6]), [
+        ["10.0.0.1", undefined],
+      ]);
+      assertEquals(tablesOf(path), tablesOf(`${path}-new`));
+    }));
+}
 
 Deno.test("a journal in a folder that isn't there is refused", () =>
   inFolder((path) => {

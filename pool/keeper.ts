@@ -210,8 +210,9 @@ class PoolKeeper implements Keeper {
 
   /** A fact, since it holds whether the journal can be written or not. */
   #configure(): void {
-    const { securityGroupIds } = this.#turnOptions.config;
-    this.#facts.push({ kind: "configured", securityGroupIds });
+    const { config: { securityGroupIds }, limits } = this.#turnOptions;
+    const { stack } = limits;
+    this.#facts.push({ kind: "configured", securityGroupIds, stack });
     this.#wake();
   }
 

@@ -3,12 +3,14 @@
  *
  * @module
  */
+import type { Ip } from "../netns/ip.ts";
 import { invariant } from "./error.ts";
 import type { EventOf } from "./event.ts";
 import { COOLING_MS } from "./limits.ts";
 import {
   eniOf,
   type Lease,
+  type PooledEni,
   type PoolState,
   type Slot,
   withEni,
@@ -35,7 +37,19 @@ export function claimed(
 }
 
 /**
- * Turns an idle address of a ready card into a lease.
+ * Gives all addresses of a lease.
+ *
+ * @param lease The lease.
+ * @returns One a family, `ip` first.
+ */
+export function leasedIps(
+  { ip, ip6 }: Pick<Lease, "ip" | "ip6">,
+): readonly Ip[] {
+  return ip6 === undefined ? [ip] : [ip, ip6];
+}
+
+/**
+ * Turns idle addresses of a ready card into a lease: all of them, or none.
  *
  * @param state The pool before.
  * @param lease The lease.
@@ -46,17 +60,28 @@ export function claimed(
 export function granted(state: PoolState, lease: Lease): PoolState {
   const { ownerKey, eniKey, ip } = lease;
   const eni = eniOf(state, eniKey);
-  const slot = eni.slots.get(ip);
-  invariant(
-    slot?.kind === "idle",
-    `${ip} can't be leased: it is ${slot?.kind ?? "unknown"}`,
-  );
+  for (const one of leasedIps(lease)) {
+    const slot = eni.slots.get(one);
+    invariant(
+      slot?.kind === "idle",
+      `${one} can't be leased: it is ${slot?.kind ?? "unknown"}`,
+    );
+  }
   invariant(
     eni.phase === "ready",
     `${ip} can't be leased: its card ${eniKey} is ${eni.phase}`,
   );
   invariant(!state.leases.has(ownerKey), `${ownerKey} has a lease already`);
-  const slots = withEntry(eni.slots, ip, { kind: "leased", ownerKey });
+  return held(state, eni, lease);
+}
+
+/** Gives a pool in which a lease is in force. */
+function held(state: PoolState, eni: PooledEni, lease: Lease): PoolState {
+  const { ownerKey } = lease;
+  const slots = new Map(eni.slots);
+  for (const ip of leasedIps(lease)) {
+    slots.set(ip, { kind: "leased", ownerKey });
+  }
   return {
     ...withEni(state, { ...eni, slots }),
     leases: withEntry(state.leases, ownerKey, lease),
@@ -65,30 +90,27 @@ export function granted(state: PoolState, lease: Lease): PoolState {
 }
 
 /**
- * Takes up a lease that a lost journal knew: its address is quarantined, and
- * the kernel says whose it is. Nothing happens when the address isn't
- * quarantined any more, or the owner has a lease.
+ * Takes up a lease that a lost journal knew: its addresses are quarantined, and
+ * the kernel says whose they are. Nothing happens when one isn't quarantined
+ * any more, or the owner has a lease.
  *
  * @param state The pool before.
  * @param lease The lease.
  * @returns The pool after; the same when nothing happened.
  */
 export function recovered(state: PoolState, lease: Lease): PoolState {
-  const { ownerKey, eniKey, ip } = lease;
+  const { ownerKey, eniKey } = lease;
   const eni = state.enis.get(eniKey);
-  if (eni?.slots.get(ip)?.kind !== "quarantined") return state;
-  if (state.leases.has(ownerKey)) return state;
-  const slots = withEntry(eni.slots, ip, { kind: "leased", ownerKey });
-  return {
-    ...withEni(state, { ...eni, slots }),
-    leases: withEntry(state.leases, ownerKey, lease),
-    claims: withEntry(state.claims, ownerKey, undefined),
-  };
+  if (eni === undefined || state.leases.has(ownerKey)) return state;
+  const isFound = leasedIps(lease).every((ip) =>
+    eni.slots.get(ip)?.kind === "quarantined"
+  );
+  return isFound ? held(state, eni, lease) : state;
 }
 
 /**
- * Ends an owner's lease; its address cools, or is quarantined when the cloud
- * has lost it. Only the owner itself can: a late release of an older
+ * Ends an owner's lease; its addresses cool, or are quarantined when the cloud
+ * has lost them. Only the owner itself can: a late release of an older
  * sandbox names another owner, and finds nothing.
  *
  * @param state The pool before.
@@ -104,20 +126,21 @@ export function released(
   const lease = state.leases.get(ownerKey);
   if (lease === undefined) return state;
   const eni = eniOf(state, lease.eniKey);
-  const slot = eni.slots.get(lease.ip);
-  invariant(
-    slot?.kind === "leased" && slot.ownerKey === ownerKey,
-    `${ownerKey} leases ${lease.ip}, which is ${slot?.kind ?? "unknown"}`,
-  );
-  // What the cloud has lost isn't ours to lend: it must be seen and proven.
-  const next: Slot = slot.lostMs === undefined
-    ? { kind: "cooling", untilMs: nowMs + COOLING_MS }
-    : { kind: "quarantined", sinceMs: nowMs };
+  const slots = new Map(eni.slots);
+  for (const ip of leasedIps(lease)) {
+    const slot = slots.get(ip);
+    invariant(
+      slot?.kind === "leased" && slot.ownerKey === ownerKey,
+      `${ownerKey} leases ${ip}, which is ${slot?.kind ?? "unknown"}`,
+    );
+    // What the cloud has lost isn't ours to lend: it must be seen and proven.
+    const next: Slot = slot.lostMs === undefined
+      ? { kind: "cooling", untilMs: nowMs + COOLING_MS }
+      : { kind: "quarantined", sinceMs: nowMs };
+    slots.set(ip, next);
+  }
   return {
-    ...withEni(state, {
-      ...eni,
-      slots: withEntry(eni.slots, lease.ip, next),
-    }),
+    ...withEni(state, { ...eni, slots }),
     leases: withEntry(state.leases, ownerKey, undefined),
   };
 }

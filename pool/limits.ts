@@ -11,6 +11,7 @@
 import type { Cidr } from "../netns/ip.ts";
 import { CALLS_PER_MINUTE, type CallsPerMinute } from "./budget.ts";
 import type { InstanceLimits } from "./cloud.ts";
+import { hasIp6, type IpStack } from "./family.ts";
 
 /** Calls to the cloud at once. Source: seed 000, "no more than 8". */
 export const CALLS_AT_ONCE: number = 8;
@@ -127,14 +128,21 @@ export interface VSwitchChoice {
   readonly id: string;
   /** Its prefix. */
   readonly cidr: Cidr;
+  /** Its IPv6 prefix; where pods have IPv6, each one has it. */
+  readonly cidr6?: Cidr;
 }
 
 /** What bounds a node's pool. */
 export interface PoolLimits {
   /** Cards that pods may use: what the type allows, less the primary one. */
   readonly eniCount: number;
-  /** Addresses a card, the primary one included; 1 for exclusive cards. */
+  /**
+   * Pods that a card carries, the primary address included where they have
+   * IPv4; 1 for exclusive cards. One has an address of each family.
+   */
   readonly addressesPerEni: number;
+  /** The families of pods' addresses. */
+  readonly stack: IpStack;
   /** Fewer idle addresses than this are refilled. */
   readonly minIdle: number;
   /** More idle addresses than this are given back. */
@@ -175,7 +183,11 @@ export interface IdleReclaim {
 /** What a node's limits are worked out from. */
 export interface LimitsWish {
   /** What the type allows. */
-  readonly instance: Pick<InstanceLimits, "eniCount" | "ipv4PerEniCount">;
+  readonly instance:
+    & Pick<InstanceLimits, "eniCount" | "ipv4PerEniCount">
+    & Partial<Pick<InstanceLimits, "ipv6PerEniCount">>;
+  /** The families of pods' addresses. @default {"ipv4"} */
+  readonly stack?: IpStack;
   /** In order of preference; at least one. */
   readonly vSwitches: readonly VSwitchChoice[];
   /** Fewer idle addresses than this are refilled. @default {0} */
@@ -219,11 +231,12 @@ export interface LimitsWish {
  * ```
  * @param wish What the type allows and what the operator wants.
  * @returns The limits.
- * @throws {RangeError} When a number is out of bounds, or min exceeds max.
+ * @throws {RangeError} When a number is out of bounds, min exceeds max, or pods
+ * shall have IPv6 and the type or a vSwitch has none.
  */
 export function poolLimits(wish: LimitsWish): PoolLimits {
   const { minIdle = 0, maxIdle = 5, vSwitches } = wish;
-  const { eniCount, ipv4PerEniCount } = wish.instance;
+  const { eniCount } = wish.instance;
   const { minEniCount = 0, warmUpCount = 0 } = wish;
   const counts = { minIdle, maxIdle, minEniCount, warmUpCount };
   for (const [name, value] of Object.entries(counts)) {
@@ -254,7 +267,8 @@ export function poolLimits(wish: LimitsWish): PoolLimits {
   const usable = Math.max(0, Math.min(cap, eniCount - 1, maxEniCount));
   return {
     eniCount: usable,
-    addressesPerEni: Math.max(1, ipv4PerEniCount),
+    addressesPerEni: perEni(wish),
+    stack: wish.stack ?? "ipv4",
     minIdle,
     maxIdle,
     vSwitches,
@@ -266,6 +280,23 @@ export function poolLimits(wish: LimitsWish): PoolLimits {
     warmUpCount,
     callsPerMinute: { ...CALLS_PER_MINUTE, ...wish.callsPerMinute },
   };
+}
+
+/** A card needs an address of each family for a pod. */
+function perEni({ instance, stack = "ipv4", vSwitches }: LimitsWish): number {
+  const { ipv4PerEniCount, ipv6PerEniCount = 0 } = instance;
+  if (!hasIp6(stack)) return Math.max(1, ipv4PerEniCount);
+  const poor = vSwitches.find(({ cidr6 }) => cidr6 === undefined);
+  if (ipv6PerEniCount < 1 || poor !== undefined) {
+    throw new RangeError(
+      `Cannot bound the pool as pods shall have IPv6: ${
+        poor?.id ?? "the instance type"
+      } has none`,
+    );
+  }
+  return stack === "ipv6"
+    ? ipv6PerEniCount
+    : Math.max(1, Math.min(ipv4PerEniCount, ipv6PerEniCount));
 }
 
 /**

@@ -27,6 +27,7 @@ import {
   SURVEY_MIN_MS,
   UNMOVED_MS,
 } from "./limits.ts";
+import { hasIp6 } from "./family.ts";
 import { orphansOf } from "./orphan.ts";
 import { INTENT_TAG } from "./tags.ts";
 import {
@@ -92,6 +93,7 @@ export function surveyed(state: PoolState, sighting: Sighting): PoolState {
   for (const eni of state.enis.values()) after = look(after, eni, sighting);
   if (call.id < state.goneAtCall) return after;
   const { enis, instanceId, adoptable = [] } = answer;
+  after = withIp6(after, sighting);
   after = adopted(after, { enis, instanceId, adoptable, nowMs });
   after = { ...after, orphans: orphansOf(after, answer, nowMs) };
   const ours = new Set([...after.enis.values()].map((eni) => eni.card?.id));
@@ -102,6 +104,31 @@ export function surveyed(state: PoolState, sighting: Sighting): PoolState {
     eni.type !== "Member"
   );
   return { ...after, foreignEniIds: foreign.map((eni) => eni.id) };
+}
+
+/**
+ * Cards from before pods had IPv6 are set up for it, once it is known that
+ * their vSwitch has it.
+ */
+function withIp6(
+  state: PoolState,
+  { answer: { adoptable = [] }, nowMs }: Sighting,
+): PoolState {
+  if (!hasIp6(state.stack)) return state;
+  let after = state;
+  for (const eni of state.enis.values()) {
+    const { intent, card, phase } = eni;
+    const seen = adoptable.find(({ eniId }) => eniId === card?.id);
+    if (seen?.subnet6 === undefined || intent.subnet6 !== undefined) continue;
+    if (isBusy(state, eni.key)) continue;
+    const known = { ...eni, intent: { ...intent, subnet6: seen.subnet6 } };
+    const isReady = phase === "ready";
+    after = withEni(
+      after,
+      isReady ? entered(known, "preparing", at(nowMs)) : known,
+    );
+  }
+  return after;
 }
 
 /** A vSwitch that got addresses back may be asked for so many. */

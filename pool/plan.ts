@@ -8,11 +8,12 @@
  *
  * @module
  */
-import type { Ip } from "../netns/ip.ts";
+import { familyOf, type Ip } from "../netns/ip.ts";
 import { hasLease, isCooling } from "./card.ts";
 import { suspects } from "./drift.ts";
 import { exchange, exchangeOf } from "./dry.ts";
-import type { Call } from "./event.ts";
+import type { AssignCall, Call } from "./event.ts";
+import { idleIps, leadOf } from "./family.ts";
 import { grow, isWarm } from "./grow.ts";
 import { Lanes } from "./lanes.ts";
 import { ADDRESSES_PER_CALL, JOINING_MS, type PoolLimits } from "./limits.ts";
@@ -32,9 +33,10 @@ import { inOrder, isPluggable, isSurveyed, serves } from "./stock.ts";
 
 /** A call to begin; the keeper adds tokens and security groups. */
 export type CallWish =
-  | Exclude<Call, { kind: "create" | "assign" }>
+  | Exclude<Call, { kind: "create" } | AssignCall>
   /** Again, with the same token: its end isn't known. */
-  | Extract<Call, { kind: "create" | "assign" }>
+  | Extract<Call, { kind: "create" }>
+  | AssignCall
   /** A card that isn't in the pool yet. */
   | {
     readonly kind: "create";
@@ -43,7 +45,7 @@ export type CallWish =
   }
   /** Addresses that weren't asked for yet. */
   | {
-    readonly kind: "assign";
+    readonly kind: AssignCall["kind"];
     readonly eniKey: EniKey;
     readonly count: number;
     readonly token?: never;
@@ -51,12 +53,13 @@ export type CallWish =
 
 /** Something to do. */
 export type Action =
-  /** Lease an address to who waits longest. */
+  /** Lease an address of each family to who waits longest. */
   | {
     readonly kind: "grant";
     readonly ownerKey: OwnerKey;
     readonly eniKey: EniKey;
     readonly ip: Ip;
+    readonly ip6?: Ip;
   }
   /** Tell a waiting owner that waiting can't help. */
   | {
@@ -158,9 +161,8 @@ function cool(eni: PooledEni, nowMs: number): Action[] {
 
 /**
  * Leases what is idle to those who wait, first come first. By default the
- * fullest card is used up first, so that others can leave; on a card its
- * primary address first, which could not be given back, then the one that
- * rested longest. A card that makes way for another serves no more.
+ * fullest card is used up first, so that others can leave. A card that makes
+ * way for another serves no more.
  */
 function grants(
   state: PoolState,
@@ -175,7 +177,11 @@ function grants(
   const owners = state.claims.keys();
   const actions: Action[] = [];
   for (const { eni } of enis) {
-    for (const ip of idleIps(eni)) {
+    const six = limits.stack === "dual" ? idleIps(eni, 6) : undefined;
+    for (const [at, ip] of idleIps(eni, leadOf(limits.stack)).entries()) {
+      const ip6 = six?.[at];
+      // Without its counterpart it is nobody's.
+      if (six !== undefined && ip6 === undefined) break;
       const owner = owners.next();
       if (owner.done) return actions;
       actions.push({
@@ -183,6 +189,7 @@ function grants(
         ownerKey: owner.value,
         eniKey: eni.key,
         ip,
+        ...(ip6 === undefined ? {} : { ip6 }),
       });
     }
   }
@@ -193,16 +200,6 @@ function leasedCount(eni: PooledEni): number {
   let count = 0;
   for (const slot of eni.slots.values()) if (slot.kind === "leased") count++;
   return count;
-}
-
-function idleIps(eni: PooledEni): Ip[] {
-  const idle: { ip: Ip; sinceMs: number }[] = [];
-  for (const [ip, slot] of eni.slots) {
-    if (slot.kind !== "idle" || eni.sight.absent.has(ip)) continue;
-    const isPrimary = ip === eni.card?.primaryIp;
-    idle.push({ ip, sinceMs: isPrimary ? -Infinity : slot.sinceMs });
-  }
-  return idle.sort((a, b) => a.sinceMs - b.sinceMs).map(({ ip }) => ip);
 }
 
 /** The one next call of a card, by its phase. */
@@ -248,18 +245,22 @@ function goOn(
 /** A call that was made for a ready card and had no known or good end. */
 function repeated(eni: PooledEni): CallWish | undefined {
   if (eni.assign !== undefined) {
-    const { token, count } = eni.assign;
-    return { kind: "assign", eniKey: eni.key, count, token };
+    const { token, count, family } = eni.assign;
+    const kind = family === 6 ? "assign6" : "assign";
+    return { kind, eniKey: eni.key, count, token };
   }
   const ips: Ip[] = [];
   for (const [ip, slot] of eni.slots) {
     if (slot.kind === "unassigning") ips.push(ip);
   }
-  if (ips.length === 0) return undefined;
+  const [first] = ips;
+  if (first === undefined) return undefined;
+  const family = familyOf(first);
   return {
-    kind: "unassign",
+    kind: family === 6 ? "unassign6" : "unassign",
     eniKey: eni.key,
-    ips: ips.slice(0, ADDRESSES_PER_CALL),
+    ips: ips.filter((ip) => familyOf(ip) === family)
+      .slice(0, ADDRESSES_PER_CALL),
   };
 }
 

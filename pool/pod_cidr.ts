@@ -13,7 +13,6 @@ import {
   parseCidr,
 } from "../netns/ip.ts";
 import { type Clock, systemClock } from "./clock.ts";
-import type { LostAndFound } from "./contract.ts";
 import { PoolError } from "./error.ts";
 import type { Journal } from "./journal.ts";
 import { COOLING_MS } from "./limits.ts";
@@ -148,7 +147,7 @@ export class PodCidr {
    * @throws {PoolError} `journal` when it can't be written.
    */
   recover(
-    found: Pick<LostAndFound, "ownerKey" | "ip"> & Pick<PodCidrWish, "attach">,
+    found: PodCidrWish & { readonly ip: Ip },
   ): Lease | undefined {
     const { ownerKey, ip, attach } = found;
     const earlier = this.#leases.get(ownerKey);

@@ -3,9 +3,11 @@
  *
  * @module
  */
+import { familyOf } from "../netns/ip.ts";
 import { type Exchange, exchangeOf, exchangeText } from "./dry.ts";
 import { apisOf, leftOf, nextMinuteMs } from "./budget.ts";
 import type { Problem } from "./event.ts";
+import { idlePlaces, leadOf } from "./family.ts";
 import { chooseVSwitch, shortfall, yieldOf } from "./grow.ts";
 import { RECOVERY_MS } from "./health.ts";
 import type { PoolLimits } from "./limits.ts";
@@ -87,13 +89,15 @@ function reasonOf(state: PoolState, limits: PoolLimits, it: Case): Reason {
   if (it.exchange !== undefined) {
     return because("exhausted", exchangeText(state, it.exchange));
   }
-  if (ahead < stock.coming + stock.idle) return pending(state, stock);
+  if (ahead < stock.coming + stock.idle) return pending(state, limits, it);
   if (ahead < stock.coming + stock.room) return roomy(state, limits, it);
   if (stock.freeEnis > 0) {
     if (state.full !== undefined) return bound(state, limits, stock);
     return creatable(state, limits, nowMs);
   }
-  if (ahead < stock.coming + stock.room + stock.cooling) return cooling(state);
+  if (ahead < stock.coming + stock.room + stock.cooling) {
+    return cooling(state, limits);
+  }
   if (stock.leaving > 0) {
     return because(
       "pending",
@@ -125,9 +129,20 @@ function bound(state: PoolState, limits: PoolLimits, stock: Stock): Reason {
   return because("capacity", `the node is full: ${used}${others}${unplugged}`);
 }
 
-function pending(state: PoolState, stock: Stock): Reason {
+function pending(
+  state: PoolState,
+  limits: PoolLimits,
+  { stock, nowMs }: Case,
+): Reason {
   for (const eni of state.enis.values()) {
-    const isComing = JOINING.has(eni.phase) || eni.assign !== undefined;
+    const { later } = idlePlaces(eni, limits);
+    // IPv6 is refused for all cards alike.
+    const held = later > 0
+      ? heldBack(state, limits, { kind: "assign6", nowMs })
+      : undefined;
+    if (held !== undefined) return held;
+    const isComing = JOINING.has(eni.phase) || eni.assign !== undefined ||
+      later > 0;
     if (!isComing || eni.problem === undefined) continue;
     return because(
       "pending",
@@ -141,11 +156,14 @@ function pending(state: PoolState, stock: Stock): Reason {
 /** There is room on a card, yet nothing is under way to fill it. */
 function roomy(state: PoolState, limits: PoolLimits, it: Case): Reason {
   if (shortfall(state, limits, it.nowMs) === 0) return gathering();
-  const held = heldBack(state, limits, { kind: "assign", nowMs: it.nowMs });
+  const isSix = leadOf(limits.stack) === 6;
+  const kind = isSix ? "assign6" : "assign";
+  const held = heldBack(state, limits, { kind, nowMs: it.nowMs });
   if (held !== undefined) return held;
-  const isAllDry = [...state.enis.values()].every((eni) =>
-    yieldOf(state, eni.intent.vSwitchId, it.nowMs) === 0
-  );
+  const isAllDry = !isSix &&
+    [...state.enis.values()].every((eni) =>
+      yieldOf(state, eni.intent.vSwitchId, it.nowMs) === 0
+    );
   if (isAllDry && it.stock.freeEnis === 0) return exhausted(state, limits);
   if (isAllDry) return creatable(state, limits, it.nowMs);
   return because("busy", "a card is being changed and gets addresses next");
@@ -177,12 +195,12 @@ function exhausted(state: PoolState, limits: PoolLimits): Reason {
   );
 }
 
-function cooling(state: PoolState): Reason {
+function cooling(state: PoolState, { stack }: PoolLimits): Reason {
   let count = 0;
   let nextMs = Infinity;
   for (const eni of state.enis.values()) {
-    for (const slot of eni.slots.values()) {
-      if (slot.kind !== "cooling") continue;
+    for (const [ip, slot] of eni.slots) {
+      if (slot.kind !== "cooling" || familyOf(ip) !== leadOf(stack)) continue;
       count++;
       nextMs = Math.min(nextMs, slot.untilMs);
     }
@@ -226,7 +244,7 @@ function isoTime(atMs: number): string {
 function heldBack(
   state: PoolState,
   limits: PoolLimits,
-  { kind, nowMs }: { kind: "create" | "assign"; nowMs: number },
+  { kind, nowMs }: { kind: "create" | "assign" | "assign6"; nowMs: number },
 ): Reason | undefined {
   const gate = state.gates.get(kind);
   if (gate !== undefined) return gated(gate);

@@ -7,12 +7,13 @@
  *
  * @module
  */
-import type { Ip } from "../netns/ip.ts";
+import type { Family, Ip } from "../netns/ip.ts";
 import { invariant, PoolError } from "./error.ts";
 import { COOLING_MS, PROOF_MS } from "./limits.ts";
+import { leasedIps } from "./lease.ts";
+import { CLEAR } from "./sight.ts";
 import {
   type Card,
-  CLEAR,
   emptyState,
   type EniIntent,
   type EniKey,
@@ -40,7 +41,11 @@ export interface EniRecord {
   readonly card: Card | undefined;
   /** Addresses that were asked for. */
   readonly assign:
-    | { readonly token: string; readonly count: number }
+    | {
+      readonly token: string;
+      readonly count: number;
+      readonly family: Family;
+    }
     | undefined;
 }
 
@@ -143,19 +148,19 @@ export function difference(
 export function restore(snapshot: Snapshot, nowMs: number): PoolState {
   const slots = new Map<EniKey, Map<Ip, Slot>>();
   const owners = new Map(
-    snapshot.leases.map((lease) => [`${lease.eniKey} ${lease.ip}`, lease]),
+    snapshot.leases.flatMap((lease) =>
+      leasedIps(lease).map((ip) => [placeOf(lease.eniKey, ip), lease] as const)
+    ),
   );
   for (const record of snapshot.slots) {
     const of = slots.get(record.eniKey) ?? new Map<Ip, Slot>();
     slots.set(record.eniKey, of);
-    const place = `${record.eniKey} ${record.ip}`;
+    const place = placeOf(record.eniKey, record.ip);
     of.set(record.ip, restoreSlot(record, owners.get(place), nowMs));
     owners.delete(place);
   }
-  for (const lease of owners.values()) {
-    throw contradiction(
-      `${lease.ownerKey} leases ${lease.ip}, which is nowhere`,
-    );
+  for (const [place, lease] of owners) {
+    throw contradiction(`${lease.ownerKey} leases ${place}, which is nowhere`);
   }
   return {
     ...emptyState(),
@@ -202,7 +207,11 @@ function eniRecord(eni: PooledEni): EniRecord {
     sinceMs,
     intent,
     card,
-    assign: assign && { token: assign.token, count: assign.count },
+    assign: assign && {
+      token: assign.token,
+      count: assign.count,
+      family: assign.family,
+    },
   };
 }
 
@@ -221,6 +230,10 @@ function slotRecord(eniKey: EniKey, ip: Ip, slot: Slot): SlotRecord {
     ? slot.sinceMs
     : 0;
   return { eniKey, ip, kind: slot.kind, atMs };
+}
+
+function placeOf(eniKey: EniKey, ip: Ip): string {
+  return `${eniKey} ${ip}`;
 }
 
 function restoreSlot(
@@ -289,6 +302,7 @@ function restoreEni(
     assign: assign && { ...assign, unsure: true },
     // What the process before gave back may still be on its way.
     assignFromMs: isGivingBack ? nowMs + PROOF_MS : 0,
+    most6: undefined,
     resync: false,
     // The last attempt of the process before may still be on its way.
     notBeforeMs: record.phase === "seeking" ? nowMs + PROOF_MS : 0,

@@ -14,22 +14,25 @@ import type { Lease, PoolState } from "./state.ts";
  * @param state The pool.
  * @param found What the kernel says.
  * @param nowMs The time.
- * @returns The owner's lease, or a new one; undefined when the address isn't
- * in quarantine on a card of the pool.
+ * @returns The owner's lease, or a new one of those addresses that are in
+ * quarantine on one card of the pool; undefined when none is.
  */
 export function leaseFound(
   state: PoolState,
-  { ownerKey, ip, attach }: LostAndFound,
+  { ownerKey, ips, attach }: LostAndFound,
   nowMs: number,
 ): Lease | undefined {
   const lease = state.leases.get(ownerKey);
   if (lease !== undefined) return lease;
   for (const eni of state.enis.values()) {
-    if (eni.slots.get(ip)?.kind !== "quarantined") continue;
-    if (eni.card === undefined) continue;
-    const made = attach({ ownerKey, ip, eni: hostEni(eni) });
+    const [ip, ip6] = ips.filter((one) =>
+      eni.slots.get(one)?.kind === "quarantined"
+    );
+    if (ip === undefined || eni.card === undefined) continue;
+    const held = { ownerKey, ip, ...(ip6 === undefined ? {} : { ip6 }) };
+    const made = attach({ ...held, eni: hostEni(eni) });
     const { key: eniKey, card: { id: eniId } } = eni;
-    return { ownerKey, eniKey, eniId, ip, ...made, atMs: nowMs };
+    return { ...held, eniKey, eniId, ...made, atMs: nowMs };
   }
   return undefined;
 }
@@ -40,9 +43,11 @@ export function leaseFound(
  * @param found What the kernel says.
  * @returns The error.
  */
-export function notRecoveredError({ ownerKey, ip }: LostAndFound): PoolError {
+export function notRecoveredError({ ownerKey, ips }: LostAndFound): PoolError {
   return new PoolError(
     "timeout",
-    `Cannot take up ${ip} of ${ownerKey} as it isn't quarantined any more, or the journal can't be written`,
+    `Cannot take up ${
+      ips.join(" and ")
+    } of ${ownerKey} as it isn't quarantined any more, or the journal can't be written`,
   );
 }

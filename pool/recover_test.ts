@@ -12,7 +12,7 @@ Deno.test("a lease of a lost journal is taken up, and nobody else gets its addre
     await rig.start();
 
     const { attach } = wishFor("a");
-    const wish = { ownerKey: "a", ip: lost.ip, attach };
+    const wish = { ownerKey: "a", ips: [lost.ip], attach };
     const found = await rig.within(
       rig.keeper.recover(wish, rig.deadline(5_000)),
       5_001,
@@ -39,7 +39,7 @@ Deno.test("only an address in quarantine is taken up", () =>
     const { ip } = await rig.lease("a");
     await rig.clock.advance(10_000);
     for (const one of [ip, "10.9.9.9"]) {
-      const wish = { ...wishFor("b"), ip: one };
+      const wish = { ...wishFor("b"), ips: [one] };
       assertEquals(
         await rig.keeper.recover(wish, rig.deadline(5_000)),
         undefined,

@@ -7,7 +7,8 @@
  *
  * @module
  */
-import type { Ip } from "../netns/ip.ts";
+import { type Family, familyOf, type Ip } from "../netns/ip.ts";
+import { idlePlaces, leadOf, tallyOf } from "./family.ts";
 import { type Desk, isWarming } from "./grow.ts";
 import { ADDRESSES_PER_CALL, type PoolLimits } from "./limits.ts";
 import { LEAVING, type PooledEni, type PoolState } from "./state.ts";
@@ -27,32 +28,61 @@ export function shrink(
   desk: Desk,
 ): void {
   if (state.health.level !== "whole") return;
+  if (state.claims.size > 0 || isWarming(state, limits)) return;
   const { idle } = stockOf(state, limits);
   let surplus = Math.max(
     idle - limits.maxIdle,
     reclaimable(state, limits, { idle, nowMs: desk.nowMs }),
   );
-  if (surplus <= 0 || state.claims.size > 0 || isWarming(state, limits)) return;
+  giveStrays(state, limits, desk);
+  if (surplus <= 0) return;
   let spare = keepable(state) - limits.minEniCount;
   const enis = [...state.enis.values()]
     .filter((eni) => serves(eni) && desk.lanes.isFree(eni))
     .filter((eni) => eni.assign === undefined && !eni.resync)
-    .map((eni) => ({ eni, idle: idleSecondaries(eni), busy: busyCount(eni) }))
+    .map((eni) => ({ eni, busy: busyCount(eni) }))
     .sort((a, b) => a.busy - b.busy);
+  const lead = leadOf(limits.stack);
   for (const { eni, busy } of enis) {
-    if (busy > 0 || eni.slots.size > surplus) continue;
+    const { total } = tallyOf(eni, lead);
+    if (busy > 0 || total > surplus) continue;
     if (!isPluggable(eni, limits) || spare <= 0) continue;
     spare--;
     desk.begin({ kind: "retire", eniKey: eni.key });
-    surplus -= eni.slots.size;
+    surplus -= total;
   }
-  for (const { eni, idle } of enis) {
-    const ips = idle.slice(0, Math.min(surplus, ADDRESSES_PER_CALL));
-    if (ips.length === 0 || !desk.lanes.isFree(eni)) continue;
-    if (!desk.lanes.isOpen("unassign")) return;
-    desk.begin({ kind: "unassign", eniKey: eni.key, ips });
-    surplus -= ips.length;
+  for (const { eni } of enis) {
+    surplus -= give(eni, lead, { most: surplus, desk });
   }
+}
+
+/** Of cards that carry fewer pods than they have addresses of one family. */
+function giveStrays(
+  state: PoolState,
+  limits: PoolLimits,
+  desk: Desk,
+): void {
+  for (const eni of state.enis.values()) {
+    if (!serves(eni) || eni.assign !== undefined || eni.resync) continue;
+    const { stray4, stray6 } = idlePlaces(eni, limits);
+    give(eni, 4, { most: stray4, desk });
+    give(eni, 6, { most: stray6, desk });
+  }
+}
+
+/** Gives idle addresses of a card back, and tells how many. */
+function give(
+  eni: PooledEni,
+  family: Family,
+  { most, desk }: { most: number; desk: Desk },
+): number {
+  const ips = idleSecondaries(eni, family)
+    .slice(0, Math.min(most, ADDRESSES_PER_CALL));
+  const kind = family === 6 ? "unassign6" : "unassign";
+  if (ips.length === 0 || !desk.lanes.isFree(eni)) return 0;
+  if (!desk.lanes.isOpen(kind)) return 0;
+  desk.begin({ kind, eniKey: eni.key, ips });
+  return ips.length;
 }
 
 /**
@@ -89,11 +119,12 @@ function keepable(state: PoolState): number {
   return count;
 }
 
-function idleSecondaries(eni: PooledEni): Ip[] {
+function idleSecondaries(eni: PooledEni, family: Family): Ip[] {
   const ips: Ip[] = [];
   for (const [ip, slot] of eni.slots) {
     if (slot.kind !== "idle" || eni.sight.absent.has(ip)) continue;
-    if (ip !== eni.card?.primaryIp) ips.push(ip);
+    if (familyOf(ip) !== family || ip === eni.card?.primaryIp) continue;
+    ips.push(ip);
   }
   return ips;
 }

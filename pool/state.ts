@@ -18,11 +18,13 @@
  *
  * @module
  */
-import type { Cidr, Ip } from "../netns/ip.ts";
+import type { Cidr, Family, Ip } from "../netns/ip.ts";
 import { type Spent, UNSPENT } from "./budget.ts";
 import type { CallKind, OpenCall, Problem } from "./event.ts";
 import { invariant } from "./error.ts";
+import type { IpStack } from "./family.ts";
 import { type Health, WHOLE } from "./health.ts";
+import type { Sight } from "./sight.ts";
 
 /** Who holds a lease: network, container id and interface name as one text. */
 export type OwnerKey = string;
@@ -92,8 +94,12 @@ export interface EniIntent {
   readonly vSwitchId: string;
   /** The prefix of that vSwitch. */
   readonly subnet: Cidr;
-  /** Addresses, the primary one included. */
+  /** IPv4 addresses, the primary one included. */
   readonly ipCount: number;
+  /** IPv6 addresses; none when absent. */
+  readonly ip6Count?: number;
+  /** The IPv6 prefix of that vSwitch, when pods have IPv6 and it has. */
+  readonly subnet6?: Cidr;
   /** Its security groups; none while it isn't known which it is in. */
   readonly securityGroupIds: readonly string[];
 }
@@ -116,32 +122,11 @@ export interface AssignIntent {
   readonly token: string;
   /** How many. */
   readonly count: number;
+  /** Of which family. */
+  readonly family: Family;
   /** Whether an attempt has no known end. */
   readonly unsure: boolean;
 }
-
-/**
- * What looks at a card told that isn't as the pool has it. Nothing follows
- * from one look: the second one settles it.
- */
-export interface Sight {
-  /** When the last look that showed the card began; 0 for never. */
-  readonly seenMs: number;
-  /** Addresses that it lacked, and when that was first seen. */
-  readonly absent: ReadonlyMap<Ip, number>;
-  /** When it was first seen not to be attached, though it serves. */
-  readonly apartMs: number | undefined;
-  /** When to look again; undefined when there is nothing to settle. */
-  readonly lookFromMs: number | undefined;
-}
-
-/** The sight of a card that is as the pool has it. */
-export const CLEAR: Sight = {
-  seenMs: 0,
-  absent: new Map(),
-  apartMs: undefined,
-  lookFromMs: undefined,
-};
 
 /** A card that we made, are making, or have adopted. */
 export interface PooledEni {
@@ -161,12 +146,16 @@ export interface PooledEni {
   readonly card: Card | undefined;
   /** Whether it was attached once, as far as is known. */
   readonly wasAttached: boolean;
-  /** Its addresses; the primary one comes first. */
+  /** Its addresses of both families; the primary one comes first. */
   readonly slots: ReadonlyMap<Ip, Slot>;
   /** Addresses under way. */
   readonly assign: AssignIntent | undefined;
   /** No address is asked for before: the cloud said that it is full. */
   readonly assignFromMs: number;
+  /** Set while the cloud is known to allow no more IPv6 addresses than this. */
+  readonly most6:
+    | { readonly count: number; readonly untilMs: number }
+    | undefined;
   /** Whether what the next description shows of addresses is all ours. */
   readonly resync: boolean;
   /** Nothing is tried with it before. */
@@ -191,8 +180,10 @@ export interface Lease {
   readonly eniKey: EniKey;
   /** The card's id in the cloud. */
   readonly eniId: string;
-  /** The address. */
+  /** The address; IPv6 for a pod without IPv4. */
   readonly ip: Ip;
+  /** The IPv6 address beside it, of the same card. */
+  readonly ip6?: Ip;
   /** The recipe by which the kernel was set up, such as `veth/1`. */
   readonly recipe: string;
   /** All that the pod got, as the caller made it; survives JSON unchanged. */
@@ -263,6 +254,8 @@ export interface PoolState {
   readonly available: ReadonlyMap<string, number>;
   /** Drawn with the last survey, from 0 to below 1. */
   readonly draw: number;
+  /** The families of pods' addresses. */
+  readonly stack: IpStack;
   /** What cards of ours shall be in; undefined until the operator said. */
   readonly securityGroupIds: readonly string[] | undefined;
   /** Before, an older call that sets groups may still be on its way. */
@@ -311,6 +304,7 @@ export function emptyState(): PoolState {
     proveFromMs: 0,
     available: new Map(),
     draw: 0.5,
+    stack: "ipv4",
     securityGroupIds: undefined,
     secureFromMs: 0,
     orphans: new Map(),

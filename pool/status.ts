@@ -11,8 +11,10 @@ import type {
   PoolStatus,
   SlotKind,
 } from "./contract.ts";
+import { type Family, familyOf } from "../netns/ip.ts";
 import { usedOf } from "./budget.ts";
 import { exchangeOf, holding } from "./dry.ts";
+import { type IpStack, leadOf } from "./family.ts";
 import type { Health } from "./health.ts";
 import { ORPHAN_MS, type PoolLimits } from "./limits.ts";
 import { reasonsOf } from "./reason.ts";
@@ -31,17 +33,17 @@ export function statusOf(
   limits: PoolLimits,
   now: { readonly nowMs: number; readonly mode: PoolStatus["mode"] },
 ): PoolStatus {
-  const enis = [...state.enis.values()].map(eniStatus);
+  const enis = [...state.enis.values()].map((eni) =>
+    eniStatus(eni, limits.stack)
+  );
   const reasons = reasonsOf(state, limits, now.nowMs);
-  const slots = noSlots();
-  for (const eni of enis) {
-    for (const kind of SLOT_KINDS) slots[kind] += eni.slots[kind];
-  }
+  const slots6 = sumOf(enis.flatMap((eni) => eni.slots6 ?? []));
   return {
     ...now,
     capacity: limits.eniCount * limits.addressesPerEni,
     limits,
-    slots,
+    slots: sumOf(enis.map(({ slots }) => slots)),
+    ...(limits.stack === "dual" ? { slots6 } : {}),
     enis,
     foreignEniIds: state.foreignEniIds,
     orphans: [...state.orphans].map(([eniId, sinceMs]) => ({
@@ -96,9 +98,25 @@ function noSlots(): Record<SlotKind, number> {
   return { idle: 0, leased: 0, cooling: 0, unassigning: 0, quarantined: 0 };
 }
 
-function eniStatus(eni: PooledEni): EniStatus {
+function sumOf(
+  all: readonly Readonly<Record<SlotKind, number>>[],
+): Record<SlotKind, number> {
+  const sum = noSlots();
+  for (const one of all) {
+    for (const kind of SLOT_KINDS) sum[kind] += one[kind];
+  }
+  return sum;
+}
+
+function slotsOf(eni: PooledEni, family: Family): Record<SlotKind, number> {
   const slots = noSlots();
-  for (const slot of eni.slots.values()) slots[slot.kind]++;
+  for (const [ip, slot] of eni.slots) {
+    if (familyOf(ip) === family) slots[slot.kind]++;
+  }
+  return slots;
+}
+
+function eniStatus(eni: PooledEni, stack: IpStack): EniStatus {
   return {
     key: eni.key,
     isAdopted: eni.isAdopted,
@@ -107,7 +125,8 @@ function eniStatus(eni: PooledEni): EniStatus {
     phase: eni.phase,
     sinceMs: eni.sinceMs,
     vSwitchId: eni.intent.vSwitchId,
-    slots,
+    slots: slotsOf(eni, leadOf(stack)),
+    ...(stack === "dual" ? { slots6: slotsOf(eni, 6) } : {}),
     securityGroupIds: eni.intent.securityGroupIds,
     assigning: eni.assign?.count ?? 0,
     problem: eni.problem,

@@ -8,7 +8,7 @@
  */
 import { answered } from "./answer.ts";
 import { begun, isBusy } from "./begin.ts";
-import type { PoolEvent } from "./event.ts";
+import type { EventOf, PoolEvent } from "./event.ts";
 import { failed, sought } from "./failure.ts";
 import { claimed, cooled, granted, recovered, released } from "./lease.ts";
 import { type PoolState, withEntry } from "./state.ts";
@@ -54,12 +54,19 @@ export function step(state: PoolState, event: PoolEvent): PoolState {
     case "failed":
       return failed(state, event);
     case "configured":
-      return { ...state, securityGroupIds: event.securityGroupIds };
+      return configured(state, event);
     case "warmed":
       return { ...state, isCold: false };
     case "draining":
       return draining(state, event.nowMs);
   }
+}
+
+function configured(
+  state: PoolState,
+  { securityGroupIds, stack = state.stack }: EventOf<"configured">,
+): PoolState {
+  return { ...state, securityGroupIds, stack };
 }
 
 function draining(state: PoolState, nowMs: number): PoolState {

@@ -4,10 +4,14 @@
  *
  * @module
  */
+import { idlePlaces, isFit, leadOf, placesOf, tallyOf } from "./family.ts";
 import type { PoolLimits } from "./limits.ts";
 import { JOINING, type PooledEni, type PoolState } from "./state.ts";
 
-/** Addresses by what can be done with them. */
+/**
+ * Addresses by what can be done with them; where pods have both families, one
+ * of each counts as one.
+ */
 export interface Stock {
   /** May be leased now. */
   readonly idle: number;
@@ -81,10 +85,22 @@ export function inOrder(limits: PoolLimits, a: number, b: number): number {
  * @returns 0 or more; what is under way is counted as there.
  */
 export function roomOf(eni: PooledEni, limits: PoolLimits): number {
+  const lead = leadOf(limits.stack);
   const asked = eni.card === undefined
-    ? eni.intent.ipCount
-    : eni.slots.size + (eni.assign?.count ?? 0);
-  return Math.max(0, limits.addressesPerEni - asked);
+    ? intended(eni, limits)
+    : tallyOf(eni, lead).total + assigning(eni, limits);
+  return Math.max(0, placesOf(eni, limits) - asked);
+}
+
+/** Pods for which addresses were asked with the card itself. */
+function intended({ intent }: PooledEni, limits: PoolLimits): number {
+  const { ipCount, ip6Count = 0 } = intent;
+  return leadOf(limits.stack) === 4 ? ipCount : ip6Count;
+}
+
+/** Pods for which addresses are being asked. */
+function assigning({ assign }: PooledEni, limits: PoolLimits): number {
+  return assign?.family === leadOf(limits.stack) ? assign.count : 0;
 }
 
 /**
@@ -109,22 +125,21 @@ export function stockOf(state: PoolState, limits: PoolLimits): Stock {
     // A card that we may not make or attach brings nothing, and makes no room.
     const isStuck = eni.phase === "created" || eni.phase === "creating";
     if (isStuck && !isPluggable(eni, limits)) continue;
-    if (!isJoining && !isServing) {
+    if ((!isJoining && !isServing) || !isFit(eni, limits.stack)) {
       sum.leaving += limits.addressesPerEni;
       continue;
     }
     sum.room += roomOf(eni, limits);
     sum.coming += eni.card === undefined
-      ? eni.intent.ipCount
-      : eni.assign?.count ?? 0;
-    for (const [ip, slot] of eni.slots) {
-      if (slot.kind === "leased") sum.leased++;
-      else if (slot.kind === "cooling") sum.cooling++;
-      else if (slot.kind === "unassigning") sum.leaving++;
-      else if (eni.sight.absent.has(ip)) continue;
-      else if (slot.kind === "idle" && isServing) sum.idle++;
-      else if (slot.kind === "idle") sum.coming++;
-    }
+      ? intended(eni, limits)
+      : assigning(eni, limits);
+    const lead = tallyOf(eni, leadOf(limits.stack));
+    sum.leased += lead.leased;
+    sum.cooling += lead.cooling;
+    sum.leaving += lead.unassigning;
+    const { now, later } = idlePlaces(eni, limits);
+    sum.idle += isServing ? now : 0;
+    sum.coming += isServing ? later : now + later;
   }
   const taken = state.enis.size + state.foreignEniIds.length;
   const freeEnis = limits.hotPlug ? Math.max(0, limits.eniCount - taken) : 0;

@@ -9,7 +9,7 @@ import { type EventOf, isUnsure, type PoolEvent } from "./event.ts";
 import type { Health } from "./health.ts";
 import { ORPHAN_MS } from "./limits.ts";
 import type { PoolNews } from "./news.ts";
-import type { PooledEni, PoolState } from "./state.ts";
+import type { Lease, PooledEni, PoolState } from "./state.ts";
 
 /**
  * Tells what an event did.
@@ -29,8 +29,9 @@ export function tell(
   if (event.kind === "released") {
     const lease = before.leases.get(event.ownerKey);
     if (lease !== undefined) {
-      const { ownerKey, ip, eniId } = lease;
-      news.push({ kind: "released", ownerKey, ip, eniId });
+      const { ownerKey, eniId } = lease;
+      const held = heldBy(lease);
+      news.push({ kind: "released", ownerKey, ...held, eniId });
     }
   }
   if (event.kind === "failed") news.push(callFailed(event, before, after));
@@ -80,9 +81,14 @@ function healthNews(before: Health, after: Health): PoolNews[] {
 }
 
 function leased(event: EventOf<"granted">, before: PoolState): PoolNews {
-  const { ownerKey, ip, eniId, atMs } = event.lease;
+  const { ownerKey, eniId, atMs } = event.lease;
   const sinceMs = before.claims.get(ownerKey)?.atMs ?? atMs;
-  return { kind: "leased", ownerKey, ip, eniId, waitedMs: atMs - sinceMs };
+  const waitedMs = atMs - sinceMs;
+  return { kind: "leased", ownerKey, ...heldBy(event.lease), eniId, waitedMs };
+}
+
+function heldBy({ ip, ip6 }: Lease): Pick<Lease, "ip" | "ip6"> {
+  return ip6 === undefined ? { ip } : { ip, ip6 };
 }
 
 function eniNews(before: PoolState, after: PoolState): PoolNews[] {
@@ -186,10 +192,11 @@ function addressNews(
   const key = call && eniKeyOf(call);
   const eniId = key === undefined ? undefined : before.enis.get(key)?.card?.id;
   if (eniId === undefined) return [];
-  if (event.answer.kind === "assign") {
-    return [{ kind: "assigned", eniId, ips: event.answer.ips }];
+  const { answer } = event;
+  if (answer.kind === "assign" || answer.kind === "assign6") {
+    return [{ kind: "assigned", eniId, ips: answer.ips }];
   }
-  if (call?.kind === "unassign") {
+  if (call?.kind === "unassign" || call?.kind === "unassign6") {
     return [{ kind: "unassigned", eniId, ips: call.ips }];
   }
   return [];
@@ -227,7 +234,8 @@ function nextStep(
   const gateMs = after.gates.get(call)?.notBeforeMs ?? nowMs;
   const pauseMs = Math.max(gateMs, eni?.notBeforeMs ?? nowMs) - nowMs;
   const pause = `${Math.ceil(pauseMs / 1000)} s`;
-  const isTaking = call === "create" || call === "assign";
+  const isAssign = call === "assign" || call === "assign6";
+  const isTaking = call === "create" || isAssign;
   if (kind === "throttled") {
     return `rests for ${pause}, then one call at a time`;
   }
@@ -235,7 +243,7 @@ function nextStep(
   if (kind === "exhausted" && isTaking) {
     return "the next vSwitch is taken, or fewer addresses are asked for";
   }
-  if (kind === "quota" && call === "assign") {
+  if (kind === "quota" && isAssign) {
     return "this card is asked for no more addresses for a while";
   }
   if (kind === "quota" && after.full !== undefined) {

@@ -117,18 +117,18 @@ export class Turn {
   }
 
   #grant(action: Extract<Action, { kind: "grant" }>, nowMs: number): void {
-    const { ownerKey, eniKey, ip } = action;
+    const { ownerKey, eniKey, ip, ip6 } = action;
     const wish = this.#options.wishOf(ownerKey);
     // Nobody waits any more: the event that tells so is on its way.
     if (wish === undefined) return this.apply({ kind: "dropped", ownerKey });
     const eni = hostEni(eniOf(this.state, eniKey));
     try {
-      const made = attached(wish, { ownerKey, ip, eni });
+      const held = { ownerKey, ip, ...(ip6 === undefined ? {} : { ip6 }) };
+      const made = attached(wish, { ...held, eni });
       const lease = {
-        ownerKey,
+        ...held,
         eniKey,
         eniId: eni.id,
-        ip,
         ...made,
         atMs: nowMs,
       };
@@ -152,9 +152,7 @@ export class Turn {
       const intent = { ...wish.wish, securityGroupIds };
       return { kind: "create", eniKey: token(), intent };
     }
-    if (wish.kind === "assign" && wish.token === undefined) {
-      return { ...wish, token: token() };
-    }
+    if ("count" in wish) return { ...wish, token: wish.token ?? token() };
     return wish;
   }
 }

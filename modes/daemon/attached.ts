@@ -68,9 +68,10 @@ export function attachmentFor(
       `Cannot use ${grant.eni.id} as it isn't set up on this node`,
     );
   }
-  const { ip } = grant;
+  const { ip, ip6 } = grant;
+  const held = ip6 === undefined ? { ip } : { ip, ips: [ip, ip6] };
   const mtu = wish.mtu ?? enis.mtu(grant.eni.id) ?? DEFAULT_MTU;
-  const network = { ...wish, mtu, ip };
+  const network = { ...wish, mtu, ...held };
   const whole = enis.whole(grant.eni.id);
   if (whole === undefined) {
     const recipe = "veth/1";

@@ -83,21 +83,25 @@ export class Lender {
    * @returns The lease; undefined while that can't be.
    */
   async recover(
-    found: LinkOwner & Omit<PodWish, "netns"> & { readonly ip: Ip },
+    found:
+      & LinkOwner
+      & Omit<PodWish, "netns">
+      & { readonly ips: readonly Ip[] },
     signal: AbortSignal,
   ): Promise<Lease | undefined> {
     const { keeper, enis, podCidr } = this.#parts;
-    const { ip, netns = "", ...rest } = found;
+    const { ips, netns = "", ...rest } = found;
     const pod = { ...rest, netns };
     const key = ownerKey(found.owner);
-    if (podCidr?.holds(ip)) {
+    const ip = podCidr && ips.find((one) => podCidr.holds(one));
+    if (podCidr !== undefined && ip !== undefined) {
       const attach = (ip: Ip) => vpcAttachment(pod, ip, this.#vpcPods(podCidr));
       return podCidr.recover({ ownerKey: key, ip, attach });
     }
     try {
       return await keeper.recover({
         ownerKey: key,
-        ip,
+        ips,
         attach: (grant) => attachmentFor(pod, grant, enis),
       }, signal);
     } catch (error) {

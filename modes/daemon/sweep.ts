@@ -9,8 +9,8 @@
  * @module
  */
 import { type LinkOwner, readAlias } from "../../netns/alias.ts";
-import { hostLinkName, ownerKey } from "../../netns/attachment.ts";
-import type { Ip } from "../../netns/ip.ts";
+import { addressesOf, hostLinkName, ownerKey } from "../../netns/attachment.ts";
+import { compareIp, type Ip } from "../../netns/ip.ts";
 import type { Kernel, LinkSeen } from "../../netns/kernel.ts";
 import type { Log } from "../log.ts";
 import { attachmentOf } from "./attached.ts";
@@ -66,13 +66,14 @@ export async function sweepLinks(parts: SweepParts): Promise<Swept> {
   if (orphans.length === 0) return swept;
   const routes = await kernel.hostRoutes();
   for (const link of orphans) {
-    const ip = routes.find(({ ifIndex }) => ifIndex === link.ifIndex)?.ip;
+    const ips = routes.filter(({ ifIndex }) => ifIndex === link.ifIndex)
+      .map(({ ip }) => ip).sort(compareIp);
     const found = readAlias(link);
-    if (ip === undefined) {
+    if (ips.length === 0) {
       await remove(parts, link);
       swept.removed.push(link.name);
     } else if (
-      found !== undefined && await recover(parts, { link, found, ip })
+      found !== undefined && await recover(parts, { link, found, ips })
     ) {
       swept.recovered.push(link.name);
     } else swept.left.push(link.name);
@@ -102,21 +103,20 @@ async function remove(
 
 async function recover(
   { kernel, lender, log }: SweepParts,
-  one: { link: LinkSeen; found: LinkOwner; ip: Ip },
+  one: { link: LinkSeen; found: LinkOwner; ips: readonly Ip[] },
 ): Promise<boolean> {
-  const { link, found, ip } = one;
+  const { link, found, ips } = one;
   const { ifIndex, mtu } = link;
   const { netns = "", owner: { ifName } } = found;
-  const ips = [ip];
   const { problem, ...made } = await kernel.recall(
     { ifIndex, mtu, netns, ifName, ips },
   );
   const deadline = AbortSignal.timeout(RECOVERY_DEADLINE_MS);
-  const lease = await lender.recover({ ...found, ...made, ip, mtu }, deadline);
+  const lease = await lender.recover({ ...found, ...made, ips, mtu }, deadline);
   if (lease === undefined) return false;
   log.warning("a live pod without a lease has one again", {
     owner: ownerKey(found.owner),
-    ip,
+    ips: addressesOf(attachmentOf(lease)),
     link: link.name,
     ...made,
     ...problem !== undefined && {

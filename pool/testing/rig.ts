@@ -19,6 +19,7 @@ import type {
   PoolHost,
 } from "../contract.ts";
 import type { CallKind } from "../event.ts";
+import { hasIp6, type IpStack } from "../family.ts";
 import { type Journal, openJournal } from "../journal.ts";
 import { openKeeper } from "../keeper.ts";
 import { type LimitsWish, type PoolLimits, poolLimits } from "../limits.ts";
@@ -38,6 +39,8 @@ export interface RigOptions {
   readonly eniCount?: number;
   /** @default {6} */
   readonly addressesPerEni?: number;
+  /** The families of pods' addresses; with IPv6, the region has it. */
+  readonly stack?: IpStack;
   /** More of what {@linkcode poolLimits} takes. */
   readonly limits?: Partial<LimitsWish>;
   /** More of what the pool is told. */
@@ -114,12 +117,13 @@ export class Rig {
    * @param options How it shall be.
    */
   constructor(options: RigOptions = {}) {
-    const { eniCount = 3, addressesPerEni = 6 } = options;
+    const { eniCount = 3, addressesPerEni = 6, stack = "ipv4" } = options;
     this.stand = buildStand({
       clock: this.clock,
       replyMs: 100,
       attachMs: 2_000,
       detachMs: 2_000,
+      ipv6: hasIp6(stack),
       ...options.cloud,
     });
     const before = this.stand.cloud.before;
@@ -130,10 +134,18 @@ export class Rig {
     this.cloud = openDirect(this.stand.cloud);
     const names = options.vSwitches ?? ["vSwitchId"];
     this.limits = poolLimits({
-      instance: { eniCount, ipv4PerEniCount: addressesPerEni },
+      instance: {
+        eniCount,
+        ipv4PerEniCount: addressesPerEni,
+        ipv6PerEniCount: addressesPerEni,
+      },
+      stack,
       vSwitches: names.map((name) => ({
         id: this.stand[name],
         cidr: name === "vSwitchId" ? "10.0.1.0/24" : "10.0.2.0/29",
+        ...(hasIp6(stack)
+          ? { cidr6: name === "vSwitchId" ? "fd00:1::/64" : "fd00:2::/64" }
+          : {}),
       })),
       minIdle: options.minIdle ?? 0,
       maxIdle: options.maxIdle ?? 5,
@@ -275,9 +287,9 @@ export class Rig {
 export function wishFor(ownerKey: OwnerKey): ClaimWish {
   return {
     ownerKey,
-    attach: ({ ip, eni }) => ({
+    attach: ({ ip, ip6, eni }) => ({
       recipe: "test/1",
-      attachment: { ownerKey, ip, eniId: eni.id, mac: eni.mac },
+      attachment: { ownerKey, ip, ip6, eniId: eni.id, mac: eni.mac },
     }),
   };
 }

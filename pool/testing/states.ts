@@ -6,8 +6,8 @@
 import fc from "fast-check";
 import type { Ip } from "../../netns/ip.ts";
 import { type PoolLimits, poolLimits } from "../limits.ts";
+import { CLEAR } from "../sight.ts";
 import {
-  CLEAR,
   emptyState,
   type EniPhase,
   type Lease,
@@ -94,6 +94,7 @@ export function eniWith(
     ),
     assign: undefined,
     assignFromMs: 0,
+    most6: undefined,
     resync: false,
     notBeforeMs: 0,
     failureCount: 0,
@@ -208,7 +209,14 @@ function eniFrom(number: number, it: Shape, most: number): PooledEni {
   return eniWith(number, isMade ? kinds : [], {
     phase: it.phase,
     ...(isAssigning
-      ? { assign: { token: `assign-${number}`, count, unsure: true } }
+      ? {
+        assign: {
+          token: `assign-${number}`,
+          count,
+          family: 4 as const,
+          unsure: true,
+        },
+      }
       : {}),
   });
 }

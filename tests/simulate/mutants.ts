@@ -100,7 +100,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "each attempt to assign has another token",
     edits: [{
-      file: "pool/guard.ts",
+      file: "pool/change.ts",
       from: "const { count, token } = call;",
       to: "const { count } = call;\n      const token = `assign-${call.id}`;",
     }],
@@ -212,8 +212,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: "a card leaves from under its pods",
     edits: [{
       file: "pool/shrink.ts",
-      from: "if (busy > 0 || eni.slots.size > surplus) continue;",
-      to: "if (eni.slots.size > surplus) continue;",
+      from: "if (busy > 0 || total > surplus) continue;",
+      to: "if (total > surplus) continue;",
     }],
   },
   {
@@ -236,8 +236,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: "the cloud's surplus is never given back",
     edits: [{
       file: "pool/shrink.ts",
-      from: "  if (surplus <= 0 ||",
-      to: "  if (surplus >= 0 ||",
+      from: "  if (surplus <= 0) return;",
+      to: "  if (surplus >= 0) return;",
     }],
   },
 ];

@@ -1,0 +1,66 @@
+/**
+ * Calls that change one card: the pool's words in those of its cloud.
+ *
+ * @module
+ */
+import type { Cloud } from "./cloud.ts";
+import type { Answer, OpenCall } from "./event.ts";
+
+/**
+ * Makes a call that changes one card.
+ *
+ * @param cloud The cloud.
+ * @param call The call.
+ * @param at The card, this node's instance, and the deadline.
+ * @returns What it gave.
+ */
+export async function change(
+  cloud: Cloud,
+  call: Exclude<
+    OpenCall,
+    {
+      kind:
+        | "survey"
+        | "describe"
+        | "create"
+        | "prepare"
+        | "retire"
+        | "prove"
+        | "purge";
+    }
+  >,
+  at: { eniId: string; instanceId: string; signal: AbortSignal },
+): Promise<Answer> {
+  const { eniId, instanceId, signal } = at;
+  switch (call.kind) {
+    case "attach":
+      await cloud.attachEni({ eniId, instanceId }, signal);
+      return { kind: call.kind };
+    case "detach":
+      await cloud.detachEni({ eniId, instanceId }, signal);
+      return { kind: call.kind };
+    case "delete":
+      await cloud.deleteEni(eniId, signal);
+      return { kind: call.kind };
+    case "assign":
+    case "assign6": {
+      const { count, token } = call;
+      const wish = { eniId, count, token };
+      const ips = call.kind === "assign6"
+        ? await cloud.assignIp6s(wish, signal)
+        : await cloud.assignIps(wish, signal);
+      return { kind: call.kind, ips };
+    }
+    case "secure": {
+      const { securityGroupIds } = call;
+      await cloud.setSecurityGroups({ eniId, securityGroupIds }, signal);
+      return { kind: call.kind };
+    }
+    case "unassign":
+      await cloud.unassignIps({ eniId, ips: call.ips }, signal);
+      return { kind: call.kind };
+    case "unassign6":
+      await cloud.unassignIp6s({ eniId, ips: call.ips }, signal);
+      return { kind: call.kind };
+  }
+}
