@@ -40,6 +40,7 @@ const eni = z.object({
   sinceMs: timeMs.describe("When it came to this phase"),
   vSwitchId: z.string().describe("Where its addresses are from"),
   slots,
+  slots6: slots.optional().describe("IPv6, where pods have both families"),
   securityGroupIds: z.array(z.string()).describe("The groups it was put into"),
   assigning: count.describe("Addresses under way"),
   problem: problem.optional(),
@@ -71,6 +72,7 @@ const pool = z.object({
     hotPlug: z.boolean().describe("hot_plug"),
   }).describe("The bounds in force; other keys of it may change"),
   slots,
+  slots6: slots.optional().describe("IPv6, where pods have both families"),
   enis: z.array(eni).describe("The ENIs of pods, oldest first"),
   foreignEniIds: z.array(z.string())
     .describe("Others' ENIs on this instance: counted, never touched"),
@@ -104,6 +106,7 @@ const pool = z.object({
   vSwitches: z.array(z.object({
     id: z.string().describe("The cloud's id"),
     cidr: z.string().describe("Its prefix"),
+    cidr6: z.string().optional().describe("Its IPv6 prefix"),
     ipCount: count.optional().describe("Addresses that it can still give"),
   })).describe("Where new ENIs may be made, in order of preference"),
   budgets: z.array(z.object({
@@ -134,6 +137,7 @@ const pool = z.object({
 const lease = z.object({
   ownerKey: z.string().describe("network/containerId/ifName"),
   ip: z.string().describe("The pod's address"),
+  ip6: z.string().optional().describe("Beside it, of the same ENI"),
   eniId: z.string().describe("Whose address it is"),
   eniKey: z.string().optional().describe("That ENI's name in the pool"),
   recipe: z.string().describe("The datapath and its version"),

@@ -12,7 +12,7 @@ import type { Cidr, Ip } from "../netns/ip.ts";
 import { hasIp6 } from "./family.ts";
 import type { Eni } from "./cloud.ts";
 import type { PoolConfig } from "./contract.ts";
-import { type PooledEni, type PoolState, type Slot } from "./state.ts";
+import type { PooledEni, PoolState, Slot } from "./state.ts";
 import { MISSING_MS } from "./limits.ts";
 import { CLEAR } from "./sight.ts";
 import { withEntry } from "./state.ts";

@@ -100,6 +100,8 @@ export interface Instance {
   readonly primaryMac: string;
   /** The address of its primary card. */
   readonly primaryIp: Ip;
+  /** The first IPv6 address of its primary card, if it has one. */
+  readonly primaryIp6?: Ip;
 }
 
 /** How many cards and addresses an instance may have. */

@@ -331,8 +331,13 @@ export class Attacher {
     const { nodeIp, mtu, enis } = this.#parts;
     const eniId = eniOf(attachment)?.id;
     const eni = eniId === undefined ? undefined : enis.link(eniId);
-    const eniMtu = mtu === undefined ? {} : { eniMtu: mtu };
-    return planOf(attachment, { nodeIp, ...eniMtu, ...eni && { eni } });
+    const { uplink } = enis;
+    return planOf(attachment, {
+      nodeIp,
+      ...mtu !== undefined && { eniMtu: mtu },
+      ...eni && { eni },
+      ...uplink !== undefined && { uplink },
+    });
   }
 
   async #delete(owner: Owner): Promise<void> {
@@ -351,7 +356,7 @@ export class Attacher {
     try {
       await lender.release(key);
       this.#unreleased.delete(key);
-      this.#note(owner, "released", attachment.ip);
+      this.#note(owner, "released", addressesOf(attachment).join(", "));
       for (const ip of addressesOf(attachment)) this.#released.add(ip);
     } catch (error) {
       if (!(error instanceof PoolError) || error.kind !== "journal") {
@@ -363,7 +368,7 @@ export class Attacher {
         this.#parts.log.error(
           "a pod was deleted, but the journal can't be written: its address " +
             "stays taken until it can",
-          { owner: key, ip: attachment.ip, ...errorFields(error) },
+          { owner: key, ips: addressesOf(attachment), ...errorFields(error) },
         );
       }
       this.#unreleased.set(key, owner);

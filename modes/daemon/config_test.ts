@@ -84,7 +84,7 @@ Deno.test("decodeConfig() tells all problems at once, with path and value", () =
   assertEquals(
     problems(
       `{"version":"2","max_pool_size":-1,"vswitches":{"a":[""]},"nosuch":1,
-      "min_pool_size":3,"access_key":"a","ip_stack":"dual"}`,
+      "min_pool_size":3,"access_key":"a","ipam_type":"crd"}`,
     ),
     [
       `nosuch|is no key of this configuration|`,
@@ -93,7 +93,7 @@ Deno.test("decodeConfig() tells all problems at once, with path and value", () =
       `max_pool_size|must be at least 0|-1`,
       `min_pool_size|must not exceed max_pool_size|3`,
       `access_secret|must be given too, as half a pair of credentials is no use|`,
-      `ip_stack|isn't built yet|"dual"`,
+      `ipam_type|isn't built yet|"crd"`,
     ],
   );
 });

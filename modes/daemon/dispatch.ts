@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { addressesOf } from "../../netns/attachment.ts";
 import { KernelError } from "../../netns/kernel.ts";
 import { PoolError } from "../../pool/error.ts";
 import { errorFields, type Log } from "../log.ts";
@@ -161,7 +162,7 @@ async function serveAdd(
     ifname: request.owner.ifName,
     netns: attachment.netns,
     eni: eniOf(attachment)?.id,
-    ip: attachment.ip,
+    ip: addressesOf(attachment).join(", "),
     took_ms: Math.round((performance.now() - startMs) * 100) / 100,
   });
   return { answer: addAnswer(plan, request.config), heard, undo };

@@ -212,8 +212,8 @@ const CASES: Readonly<Record<string, Case>> = Object.freeze({
     rule: DURATION,
   },
   ip_stack: {
-    good: "ipv4",
-    seen: { ipStack: "ipv4" },
+    good: "dual",
+    seen: { ipStack: "dual" },
     bad: "ipv5",
     rule: `must be "ipv4" or "dual" or "ipv6"`,
   },

@@ -10,9 +10,10 @@ import type {
   ExclusiveAttachment,
   HostPeer,
 } from "../../netns/attachment.ts";
+import { ipv6Forwarding } from "../../netns/datapath/next_hop.ts";
 import { type EniLink, eniPlan } from "../../netns/datapath/veth.ts";
 import { gatewayOf, type Ip } from "../../netns/ip.ts";
-import type { Kernel } from "../../netns/kernel.ts";
+import type { Kernel, SettingChange } from "../../netns/kernel.ts";
 import type { Difference, Plan } from "../../netns/step.ts";
 import type { HostEni, PoolHost } from "../../pool/contract.ts";
 
@@ -35,6 +36,25 @@ interface Question {
 
 const NO_PLAN: Plan = { steps: [] };
 
+/** An ENI as attachments hold it. */
+function attachedEni(eni: HostEni, ifIndex: number): AttachedEni {
+  const { id, mac, subnet, subnet6 } = eni;
+  return {
+    ...{ id, mac, ifIndex, subnet },
+    ...gatewaysOf(eni),
+    ...subnet6 !== undefined && { subnet6 },
+  };
+}
+
+/** An ENI's gateways, one a family that its vSwitch has. */
+function gatewaysOf(
+  { subnet, subnet6 }: HostEni,
+): Pick<AttachedEni, "gateway" | "gateway6"> {
+  const gateway = gatewayOf(subnet);
+  if (subnet6 === undefined) return { gateway };
+  return { gateway, gateway6: gatewayOf(subnet6) };
+}
+
 /** What the ENIs' set-up needs to know of the node. */
 export interface NodeParts {
   /** The node's kernel. */
@@ -43,6 +63,10 @@ export interface NodeParts {
   readonly nodeIp: Ip;
   /** Bytes in a packet; as each ENI came when absent. */
   readonly mtu?: number;
+  /** The node's own card, if it owes its IPv6 routes to advertisements. */
+  readonly uplink?: string;
+  /** Told of settings of the node that were changed, and stay so. */
+  readonly onSettings?: (changes: readonly SettingChange[]) => void;
   /** Set when each pod gets an ENI to itself. */
   readonly exclusive?: {
     /** The pair that leads to the node. */
@@ -69,6 +93,11 @@ export class NodeEnis implements PoolHost {
     this.#parts = parts;
   }
 
+  /** The node's own card, if it owes its IPv6 routes to advertisements. */
+  get uplink(): string | undefined {
+    return this.#parts.uplink;
+  }
+
   /**
    * Waits for an ENI's link and sets it up. Safe to repeat.
    *
@@ -79,7 +108,7 @@ export class NodeEnis implements PoolHost {
   async prepare(eni: HostEni, signal: AbortSignal): Promise<void> {
     const holder = this.#parts.exclusive?.holderOf(eni.id);
     if (holder === undefined) await this.#setUp(eni, signal);
-    else this.#keep(holder);
+    else this.#keep(holder, eni);
     for (const listener of this.#listeners) listener(eni.id);
   }
 
@@ -96,33 +125,34 @@ export class NodeEnis implements PoolHost {
   }
 
   async #setUp(eni: HostEni, signal: AbortSignal): Promise<void> {
-    const { kernel, exclusive, mtu: wantedMtu } = this.#parts;
+    const { kernel, exclusive, uplink, mtu: wantedMtu } = this.#parts;
     const seen = await kernel.waitForLink(eni.mac, signal);
     const { name, ifIndex, up } = seen;
-    const gateway = gatewayOf(eni.subnet);
-    const { id, mac, subnet } = eni;
-    const attached: AttachedEni = { id, mac, ifIndex, gateway, subnet };
+    const { id, mac } = eni;
+    const attached = attachedEni(eni, ifIndex);
     const link: EniLink = { name, ifIndex, mac };
     const mtu = wantedMtu ?? seen.mtu;
     if (exclusive !== undefined) {
       const card = { name, up, mtu: seen.mtu };
+      if (eni.subnet6 !== undefined) {
+        // What a pod's own plan would ask for, and the node's routes survive it.
+        this.#tell(await kernel.apply({ steps: ipv6Forwarding(uplink) }));
+      }
       this.#ready.set(id, { attached, link, mtu, card, plan: NO_PLAN });
       return;
     }
-    const plan = this.#plan(eni, link);
-    await kernel.apply(plan);
+    const plan = this.#planOf(eni, link);
+    this.#tell(await kernel.apply(plan));
     this.#ready.set(id, { attached, link, mtu, plan });
   }
 
-  #plan({ subnet }: HostEni, link: EniLink): Plan {
-    const { nodeIp, mtu } = this.#parts;
-    const gateway = gatewayOf(subnet);
-    return eniPlan({ link, nodeIp, gateway, ...mtu && { mtu } });
-  }
-
   /** Its link is in the pod's namespace: the node has nothing to set up. */
-  #keep({ eni: attached, card, mtu }: ExclusiveAttachment): void {
-    const { id, mac, ifIndex } = attached;
+  #keep(
+    { eni: { ifIndex }, card, mtu }: ExclusiveAttachment,
+    eni: HostEni,
+  ): void {
+    const { id, mac } = eni;
+    const attached = attachedEni(eni, ifIndex);
     const link: EniLink = { name: card.name, ifIndex, mac };
     this.#ready.set(id, { attached, link, mtu, card, plan: NO_PLAN });
   }
@@ -142,7 +172,22 @@ export class NodeEnis implements PoolHost {
     await this.#repairs.get(eni.id)?.catch(() => {});
     if (seen === undefined) return;
     const link = { name: seen.name, ifIndex: seen.ifIndex, mac: eni.mac };
-    await kernel.remove(this.#plan(eni, link));
+    await kernel.remove(this.#planOf(eni, link));
+  }
+
+  #planOf(eni: HostEni, link: EniLink): Plan {
+    const { nodeIp, mtu, uplink } = this.#parts;
+    return eniPlan({
+      link,
+      nodeIp,
+      ...mtu !== undefined && { mtu },
+      ...gatewaysOf(eni),
+      ...uplink !== undefined && { uplink },
+    });
+  }
+
+  #tell(changes: readonly SettingChange[]): void {
+    if (changes.length > 0) this.#parts.onSettings?.(changes);
   }
 
   /**

@@ -11,9 +11,11 @@ import {
   openCloud,
   type OpenedCloud,
 } from "../../pool/clouds.ts";
+import { hasIp6 } from "../../pool/family.ts";
 import type { VSwitchChoice } from "../../pool/limits.ts";
 import { errorFields, type Log } from "../log.ts";
 import type { DaemonConfig } from "./config.ts";
+import { requireStack } from "./stack.ts";
 
 /** The node and its cloud. */
 export interface NodeFacts {
@@ -57,7 +59,7 @@ export async function openNode(
 ): Promise<NodeFacts> {
   for (let count = 1;; count++) {
     try {
-      return await ask(config);
+      return await ask(config, log);
     } catch (error) {
       if (count === TRY_LIMIT || !mayPass(error)) throw error;
       log.warning("the node can't be described yet: trying again", {
@@ -69,7 +71,7 @@ export async function openNode(
   }
 }
 
-async function ask(config: DaemonConfig): Promise<NodeFacts> {
+async function ask(config: DaemonConfig, log: Log): Promise<NodeFacts> {
   const soon = (): AbortSignal => AbortSignal.timeout(QUESTION_DEADLINE_MS);
   const opened = await openCloud(
     {
@@ -87,11 +89,15 @@ async function ask(config: DaemonConfig): Promise<NodeFacts> {
   );
   const { cloud } = opened;
   const instance = await opened.identity(soon());
-  const [limits, vSwitches, securityGroupIds] = await Promise.all([
+  const [limits, listed, securityGroupIds] = await Promise.all([
     cloud.describeLimits(instance.type, soon()),
     vSwitchesFor(config, instance, { cloud, signal: soon() }),
     securityGroupsFor(config, instance, { cloud, signal: soon() }),
   ]);
+  const { type } = instance;
+  const needs = { type, limits, vSwitches: listed };
+  const { vSwitches, warnings } = requireStack(config.ipStack, needs);
+  for (const warning of warnings) log.warning(warning);
   return {
     cloud,
     instance,
@@ -117,12 +123,15 @@ export async function withConfig(
   config: DaemonConfig,
   node: NodeFacts,
 ): Promise<NodeFacts> {
-  const { cloud, instance } = node;
+  const { cloud, instance, limits } = node;
+  const { type } = instance;
   const signal = AbortSignal.timeout(QUESTION_DEADLINE_MS);
-  const [vSwitches, securityGroupIds] = await Promise.all([
+  const [listed, securityGroupIds] = await Promise.all([
     vSwitchesFor(config, instance, { cloud, signal }),
     securityGroupsFor(config, instance, { cloud, signal }),
   ]);
+  const needs = { type, limits, vSwitches: listed };
+  const { vSwitches } = requireStack(config.ipStack, needs);
   return { ...node, vSwitches, securityGroupIds };
 }
 
@@ -144,7 +153,11 @@ async function vSwitchesFor(
   if (problems.length > 0) {
     throw new Error(`Cannot use vswitches: ${problems.join("; ")}`);
   }
-  return found.map(({ id, cidr }) => ({ id, cidr }));
+  return found.map(({ id, cidr, cidr6 }) => ({
+    id,
+    cidr,
+    ...cidr6 !== undefined && hasIp6(config.ipStack) && { cidr6 },
+  }));
 }
 
 async function securityGroupsFor(

@@ -12,6 +12,7 @@ import type {
   Reconfiguration,
 } from "../../pool/contract.ts";
 import { type PoolLimits, poolLimits } from "../../pool/limits.ts";
+import { hasIp6 } from "../../pool/family.ts";
 import type { Journal } from "../../pool/journal.ts";
 import type { Log } from "../log.ts";
 import { attachmentOf } from "./attached.ts";
@@ -20,6 +21,7 @@ import { NodeEnis } from "./enis.ts";
 import type { DaemonMode } from "./mode.ts";
 import { tell } from "./news.ts";
 import type { NodeFacts } from "./node.ts";
+import { hearingUplink } from "./uplink.ts";
 
 /** What a pool is opened with. */
 export interface PoolParts {
@@ -49,14 +51,23 @@ export async function poolOptions(
   parts: PoolParts,
 ): Promise<KeeperOptions & { readonly host: NodeEnis }> {
   const { config, node, journal, kernel, mode, log } = parts;
-  const nodeIp = node.instance.primaryIp;
+  const { primaryIp: nodeIp, primaryIp6, primaryMac } = node.instance;
+  const isSix = hasIp6(config.ipStack);
+  const uplink = isSix ? await hearingUplink(kernel, primaryMac) : undefined;
   const { mtu, serviceCidrs } = config;
   const host = new NodeEnis({
     ...{ kernel, nodeIp, ...mtu && { mtu } },
+    ...uplink !== undefined && { uplink },
+    onSettings: (changes) =>
+      log.warning("settings of the node were changed for pods with IPv6", {
+        changes: changes.map(({ key, was, now }) =>
+          `${key.replace(/^net\//, "").replaceAll("/", ".")}: ${was} -> ${now}`
+        ),
+      }),
     ...(mode === "ENIMultiIP" ? {} : {
       exclusive: {
         hostPeer: {
-          nodeIps: [nodeIp],
+          nodeIps: [nodeIp, ...isSix && primaryIp6 ? [primaryIp6] : []],
           serviceCidrs: Object.values(serviceCidrs ?? {}),
         },
         holderOf: (eniId) => holderOf(journal, eniId),
@@ -115,9 +126,12 @@ export function limitsOf(
 ): PoolLimits {
   return poolLimits({
     // A pod that has an ENI to itself uses one address of it.
-    instance: mode === "ENIMultiIP"
-      ? node.limits
-      : { ...node.limits, ipv4PerEniCount: 1 },
+    instance: mode === "ENIMultiIP" ? node.limits : {
+      ...node.limits,
+      ipv4PerEniCount: 1,
+      ipv6PerEniCount: Math.min(1, node.limits.ipv6PerEniCount),
+    },
+    stack: config.ipStack,
     vSwitches: node.vSwitches,
     minIdle: config.minPoolCount,
     maxIdle: config.maxPoolCount,

@@ -64,7 +64,7 @@ export function statusText(
     credentialsText(node.credentials),
     ...hostLines(host),
     `pool       ${pool.mode}: ${leased} leased, ${idle} idle, ${cooling} ` +
-    `cooling, of ${pool.capacity}` +
+    `cooling, of ${pool.capacity}` + ip6Text(pool) +
     (quarantined === 0 ? "" : `; ${quarantined} quarantined`),
     ...healthLines(pool),
     ...callLines(pool),
@@ -75,7 +75,8 @@ export function statusText(
       `deleted in ${clock(purgeFromMs)}`
     ),
     ...leases.map((lease) =>
-      `lease      ${lease.ip} on ${lease.eniId} for ${lease.ownerKey}`
+      `lease      ${[lease.ip, lease.ip6].filter(Boolean).join(" and ")} on ` +
+      `${lease.eniId} for ${lease.ownerKey}`
     ),
     ...pool.lost.map((lease) =>
       `lost       ${lease.ip}, leased to ${lease.ownerKey}: the cloud has ` +
@@ -102,6 +103,13 @@ export function statusText(
     ),
   ];
   return lines.join("\n") + "\n";
+}
+
+/** Where pods have both families, the numbers before are of IPv4. */
+function ip6Text({ slots6 }: PoolStatus): string {
+  if (slots6 === undefined) return "";
+  return `; IPv6: ${slots6.leased} leased, ${slots6.idle} idle` +
+    (slots6.quarantined === 0 ? "" : `, ${slots6.quarantined} quarantined`);
 }
 
 function healthLines({ health, nowMs }: PoolStatus): readonly string[] {

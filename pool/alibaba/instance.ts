@@ -122,6 +122,13 @@ export class Metadata {
       need("vswitch-id"),
       need("mac"),
     ]);
+    const primaryMac = mac.toLowerCase();
+    const ipv6s = `network/interfaces/macs/${primaryMac}/ipv6s`;
+    const [primaryIp, ips6 = ""] = await Promise.all([
+      need("private-ipv4"),
+      this.read(ipv6s, signal),
+    ]);
+    const [ip6] = ips6.match(/[0-9a-f:]+/gi) ?? [];
     return {
       id,
       type,
@@ -129,8 +136,9 @@ export class Metadata {
       zone,
       vpcId,
       vSwitchId,
-      primaryMac: mac.toLowerCase(),
-      primaryIp: parseIp(await need("private-ipv4")),
+      primaryMac,
+      primaryIp: parseIp(primaryIp),
+      ...(ip6 === undefined ? {} : { primaryIp6: parseIp(ip6) }),
     };
   }
 

@@ -34,6 +34,8 @@ export interface StageVSwitch {
   readonly zone: string;
   /** Its prefix. */
   readonly cidr: string;
+  /** Its IPv6 prefix, if it has one. */
+  readonly cidr6?: string;
 }
 
 /** A node: an instance of the cloud, a network namespace, a daemon. */

@@ -9,11 +9,13 @@ import {
   type CloudOptions,
   EmulatedCloud,
 } from "../emulators/alibaba/cloud.ts";
+import { assignIps6 } from "../emulators/alibaba/eni_ipv6.ts";
 import { serveMetadata } from "../emulators/alibaba/metadata.ts";
 import type { EniRecord, InstanceRecord } from "../emulators/alibaba/model.ts";
 import { SEED_POLICY } from "../emulators/alibaba/seed_policy.ts";
 import { serveAlibaba } from "../emulators/alibaba/serve.ts";
-import { type Fabric, openFabric } from "../fabric.ts";
+import type { Cidr } from "../../netns/ip.ts";
+import { type Card, type Fabric, openFabric } from "../fabric.ts";
 import type { StageCloud, StageVSwitch } from "./description.ts";
 
 /** Where metadata answers. Source: ECS page "Instance metadata". */
@@ -41,6 +43,8 @@ export interface RegionWish {
   readonly nodeNames?: readonly string[];
   /** The nodes' type. */
   readonly instanceType: string;
+  /** Whether its vSwitches and nodes have IPv6. @default {false} */
+  readonly ipv6?: boolean;
   /** How the cloud behaves. */
   readonly cloud: CloudOptions;
   /** The names of nodes that have kernels of their own. @default {none} */
@@ -79,6 +83,7 @@ export class Region implements AsyncDisposable {
   readonly description: StageCloud;
   /** The running guests, by name; to be added once they are up. */
   readonly hardware: Map<string, Hardware> = new Map();
+  readonly #ipv6: boolean;
   readonly #parts = new AsyncDisposableStack();
 
   /**
@@ -92,6 +97,7 @@ export class Region implements AsyncDisposable {
     this.cloud = new EmulatedCloud(wish.cloud);
     const { id: vpcId } = this.cloud.addVpc(VPC_CIDR);
     const { id: securityGroupId } = this.cloud.addSecurityGroup({ vpcId });
+    this.#ipv6 = wish.ipv6 ?? false;
     const vSwitches = this.#addVSwitches(vpcId, wish.zoneCount);
     this.cloud.fabric = {
       attach: async (eni, { name }) => {
@@ -139,9 +145,10 @@ export class Region implements AsyncDisposable {
     return Array.from({ length: count }, (_, at) => {
       const zone = `${this.cloud.model.region}-${"abcdefghijklmnop"[at]}`;
       const cidr = `10.${at + 1}.0.0/16`;
-      const { id } = this.cloud.addVSwitch({ vpcId, zone, cidr });
+      const six = this.#ipv6 ? { cidr6: cidr6Of(at) } : {};
+      const { id } = this.cloud.addVSwitch({ vpcId, zone, cidr, ...six });
       this.fabric.addVSwitch(cidr);
-      return { id, zone, cidr };
+      return { id, zone, cidr, ...six };
     });
   }
 
@@ -158,15 +165,17 @@ export class Region implements AsyncDisposable {
       vSwitchId: vSwitch.id,
       securityGroupIds: [inside.securityGroupId],
     });
-    const card = this.#eni(instance.primaryEniId);
-    const subnet = vSwitch.cidr;
+    const eni = this.#eni(instance.primaryEniId);
+    const { cidr: subnet, cidr6: subnet6 } = vSwitch;
+    if (subnet6 !== undefined) assignIps6(this.cloud.model, eni.id, 1);
     const { netns } = this.fabric.addMachine({
       name,
-      card,
+      card: bodyOf(eni),
       subnet,
+      ...subnet6 !== undefined && { subnet6 },
       ...wish.isGuest && { taps: true },
     });
-    return { name, instance, netns, primaryIp: card.primaryIp };
+    return { name, instance, netns, primaryIp: eni.primaryIp };
   }
 
   /** Serves inside and outside. Gives the endpoint on this machine. */
@@ -212,10 +221,21 @@ export class Region implements AsyncDisposable {
  */
 export async function openRegion(wish: RegionWish): Promise<Region> {
   await using parts = new AsyncDisposableStack();
-  const fabric = parts.use(await openFabric({ name: wish.name }));
+  const { name, ipv6 = false } = wish;
+  const fabric = parts.use(await openFabric({ name, ipv6 }));
   const region = new Region(wish, fabric);
   parts.move();
   return region;
+}
+
+/** A card as the fabric knows it. */
+function bodyOf({ id, mac, ips, ips6 }: EniRecord): Card {
+  return { id, mac, ips: [...ips, ...ips6] };
+}
+
+/** The IPv6 prefix of the vSwitch of a zone, counted from 0. */
+function cidr6Of(at: number): Cidr {
+  return `fd00:${(at + 1).toString(16)}::/64`;
 }
 
 /** Makes a promise of what the kernel does at once, refusals included. */

@@ -28,6 +28,8 @@ export interface StageOptions extends StageSize {
   readonly dir?: string;
   /** The nodes' type. @default {"ecs.g7.xlarge"} */
   readonly instanceType?: string;
+  /** Whether the VPC has IPv6. @default {false} */
+  readonly ipv6?: boolean;
   /** Keys of eni_conf that win over the stage's own. */
   readonly config?: Readonly<Record<string, unknown>>;
   /** What the daemons' command lines have besides. */
