@@ -105,6 +105,60 @@ for (const { stack, families } of STACKS) {
   );
 }
 
+for (const { stack, families } of STACKS) {
+  Deno.test(
+    `${stack} pods with an ENI of their own meet pods, nodes, services and hosts outside`,
+    lab,
+    async () => {
+      await using stage = await openDual(stack, {
+        daemonFlags: ["--daemon-mode", "ENIOnly"],
+        config: { max_pool_size: 1 },
+      });
+      const [n1, n2] = [new Caller(stage), new Caller(stage, "n2")];
+      using a = sandboxOn(stage, "a");
+      using b = sandboxOn(stage, "b");
+      const before = n1.kernel().links;
+      const result = await n1.ok("ADD", a.env);
+      const [own, far] = [result, await n2.ok("ADD", b.env)].map(ipsOf);
+      assertEquals(own?.map(familyOf), [...families]);
+      const office = stage.region.fabric.addOutsideHost({
+        name: "office",
+        cidr: "192.168.7.10/24",
+        cidr6: "fd07::10/64",
+      });
+      for (const [at, ip] of own?.entries() ?? []) {
+        const isSix = familyOf(ip) === 6;
+        const server = { netns: a.netns, ip };
+        assertEquals(await seenBy(server, b.netns), far?.[at]);
+        assertEquals(
+          await seenBy(server, office.netns),
+          isSix ? "fd07::10" : "192.168.7.10",
+        );
+        assertEquals(await ping(n1.node.netns, ip), 3, "its node");
+        const service = isSix ? "fd21::1" : "172.21.0.1";
+        await addService(n1.node.netns, {
+          ip: service,
+          backend: far?.[at] ?? "",
+        });
+        const backend = { netns: b.netns, ip: far?.[at] ?? "" };
+        const seen = await seenBy(backend, a.netns, { ip: service, port: 80 });
+        assertEquals(familyOf(seen), isSix ? 6 : 4);
+      }
+      await n1.ok("CHECK", a.env, { ...CONF, prevResult: JSON.parse(result) });
+      await stage.killDaemon("n1");
+      await stage.restartDaemon("n1");
+      assertEquals(await n1.ok("ADD", a.env), result);
+
+      await n1.ok("DEL", a.env);
+      await n2.ok("DEL", b.env);
+      await n1.until(() => n1.kernel().links.length === before.length + 1);
+      await stage.drain();
+      assertEquals(n1.kernel().links, before);
+      assertEquals(assigned(stage), []);
+    },
+  );
+}
+
 Deno.test(
   "a node that forwards IPv6 since a daemon came says so, and keeps its routes",
   lab,

@@ -289,7 +289,10 @@ export function wishFor(ownerKey: OwnerKey): ClaimWish {
     ownerKey,
     attach: ({ ip, ip6, eni }) => ({
       recipe: "test/1",
-      attachment: { ownerKey, ip, ip6, eniId: eni.id, mac: eni.mac },
+      attachment: {
+        ...{ ownerKey, ip, eniId: eni.id, mac: eni.mac },
+        ...(ip6 === undefined ? {} : { ip6 }),
+      },
     }),
   };
 }

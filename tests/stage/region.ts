@@ -12,7 +12,7 @@ import {
 import { assignIps6 } from "../emulators/alibaba/eni_ipv6.ts";
 import { serveMetadata } from "../emulators/alibaba/metadata.ts";
 import type { EniRecord, InstanceRecord } from "../emulators/alibaba/model.ts";
-import { SEED_POLICY } from "../emulators/alibaba/seed_policy.ts";
+import { IPV6_POLICY, SEED_POLICY } from "../emulators/alibaba/seed_policy.ts";
 import { serveAlibaba } from "../emulators/alibaba/serve.ts";
 import type { Cidr } from "../../netns/ip.ts";
 import { type Card, type Fabric, openFabric } from "../fabric.ts";
@@ -124,7 +124,8 @@ export class Region implements AsyncDisposable {
         vSwitch: at % vSwitches.length,
         isGuest: wish.guests?.includes(`n${at + 1}`) ?? false,
       }, { vSwitches, securityGroupId }));
-    const key = this.cloud.keys.add({ allow: SEED_POLICY });
+    const allow = [...SEED_POLICY, ...this.#ipv6 ? IPV6_POLICY : []];
+    const key = this.cloud.keys.add({ allow });
     this.description = {
       endpoint: this.#serve(),
       region: this.cloud.model.region,
