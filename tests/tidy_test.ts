@@ -10,6 +10,7 @@ import {
   readSources,
   type Source,
 } from "./tidy/source.ts";
+import { STATUS_DOC, statusDoc, statusKeys } from "./status_doc.ts";
 
 const sources = await readSources();
 const modules = sources.filter(({ path }) => path.endsWith(".ts"));
@@ -209,4 +210,17 @@ Deno.test("the README speaks both languages", () => {
   const has = (name: string): boolean =>
     sources.some(({ path }) => path === name);
   assertEquals(has("README.zh-CN.md"), has("README.md"));
+});
+
+Deno.test("docs/status.md is what the form says", async () => {
+  assertEquals(
+    await Deno.readTextFile(STATUS_DOC),
+    statusDoc(),
+    "run deno run -A tests/status_doc.ts --write",
+  );
+});
+
+Deno.test("each key of the status says what it tells", () => {
+  const silent = statusKeys().filter(({ meaning }) => meaning === "");
+  assertEquals(silent.map(({ path }) => path), []);
 });
