@@ -32,9 +32,12 @@ export type Family = 4 | 6;
  * @throws {SyntaxError} When it is no address.
  */
 export function parseIp(text: string): Ip {
-  if (ipaddr.IPv4.isValidFourPartDecimal(text)) return text;
-  if (text.includes(":") && ipaddr.IPv6.isValid(text)) {
-    return ipaddr.IPv6.parse(text).toString();
+  // Asked first, as the library tells by a thrown error what isn't IPv4: that
+  // was a sixth of a dual-stack ADD.
+  const isIpv6 = text.includes(":") && ipaddr.IPv6.isValid(text);
+  if (isIpv6) return ipaddr.IPv6.parse(text).toString();
+  if (!text.includes(":") && ipaddr.IPv4.isValidFourPartDecimal(text)) {
+    return text;
   }
   throw new SyntaxError(
     `Cannot read an address as it must be IPv4 or IPv6: it is "${text}"`,
