@@ -111,18 +111,18 @@ function look(step: Step, view: View): Finding | undefined {
 }
 
 function lookAtVeth(step: VethStep, { places }: View): Finding | undefined {
-  const host = places.namesake("host", step.host.name);
+  const host = anyOf(places, "host", step.host.name);
   if (host === undefined) return missing();
   if (host.mac !== step.host.mac) return changed(describeLink(host));
   if (!places.reaches("pod")) return missing(places.podProblem?.message);
-  const pod = places.namesake("pod", step.pod.name);
+  const pod = anyOf(places, "pod", step.pod.name);
   if (pod === undefined) return changed(`no ${step.pod.name} in the pod`);
   if (pod.mac !== step.pod.mac) return changed(describeLink(pod));
   return lookAtState(host, step.mtu) ?? lookAtState(pod, step.mtu);
 }
 
 function lookAtLink(step: LinkStep, { places }: View): Finding | undefined {
-  const link = places.namesake(step.place, step.link);
+  const link = anyOf(places, step.place, step.link);
   if (link === undefined) return missing();
   if (link.mac !== step.mac) return changed(describeLink(link));
   return lookAtState(link, step.mtu);
@@ -133,13 +133,22 @@ function lookAtMoveLink(
   { places }: View,
 ): Finding | undefined {
   const inPod = places.reaches("pod")
-    ? places.namesake("pod", step.pod.name)
+    ? anyOf(places, "pod", step.pod.name)
     : undefined;
   if (inPod?.mac === step.mac) return undefined;
   if (inPod !== undefined) return changed(describeLink(inPod));
   const home = findLinkByMac(places.host, step.mac);
   if (home !== undefined) return changed(`${home.name} on the node`);
   return missing(places.podProblem?.message);
+}
+
+/** The plan's link, which is looked for once, or its namesake. */
+function anyOf(
+  places: Places,
+  place: Place,
+  name: string,
+): LinkSeen | undefined {
+  return places.find(place, name) ?? places.namesake(place, name);
 }
 
 function lookAtState(

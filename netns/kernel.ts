@@ -60,9 +60,9 @@ export interface Kernel extends AsyncDisposable {
    */
   compare(plan: Plan): Promise<readonly Difference[]>;
   /**
-   * Compares many plans with one look at the node and one at each pod. Other
-   * requests are served in between, so what it names may be out of date:
-   * `compare` the plan again before something is done about it.
+   * Compares plans with one look at the node and one at each pod. Of more than
+   * five, other requests are served in between, so what it names may be out of
+   * date: `compare` the plan again before something is done about it.
    *
    * @param plans What the kernel shall hold.
    * @returns The differences of each plan, in the order of the plans.

@@ -187,12 +187,17 @@ function remove(plan: Plan, host: RouteSocket): void {
 /** Pods that are compared before others have a turn: 2 to 10 ms. */
 const SLICE_COUNT = 5;
 
+/** More plans than this are worth a dump of each kind on the node. */
+const FEW_COUNT = 2;
+
 async function compareAll(plans: readonly Plan[]): Promise<Difference[][]> {
-  const host = opened().routes;
-  const node = new Snapshot(host, { manyPlans: true });
+  const manyPlans = plans.length > FEW_COUNT;
+  const node = new Snapshot(opened().routes, { manyPlans });
+  const compare = (plan: Plan, host: RouteSocket): Difference[] =>
+    comparePlan(plan, host, node);
   const found: Difference[][] = [];
   for (const plan of plans) {
-    found.push(comparePlan(plan, host, node));
+    found.push(await whenFree(plan, compare));
     if (found.length % SLICE_COUNT === 0) await othersTurn();
   }
   return found;

@@ -63,8 +63,7 @@ export async function requireAsMade(
   }
   const netns = request.netns ?? attachment.netns;
   const wanted: readonly Plan[] = [{ ...pod, netns }, shared];
-  const found = await Promise.all(wanted.map((plan) => kernel.compare(plan)));
-  const differences = found.flat();
+  const differences = (await kernel.compareAll(wanted)).flat();
   if (differences.length === 0) return;
   throw new RequestError(
     CODE_CHANGED,
