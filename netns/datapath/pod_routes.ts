@@ -10,6 +10,9 @@
  *   main: D via 169.254.1.1 dev net1, default via 169.254.1.1 dev eth0
  * ```
  *
+ * What D says to A is answered by net1 too, which the VPC may not take: a pod
+ * that D calls is called by B.
+ *
  * @module
  */
 import type { PodNetwork } from "../attachment.ts";
