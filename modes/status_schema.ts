@@ -164,6 +164,12 @@ const host = z.object({
   })).describe("What fix_host changed"),
 }).describe("Settings of the host; absent before the first look");
 
+const sharing = z.object({
+  wanted: z.enum(["veth", "ipvlan"]).describe("By the network of the last pod"),
+  effective: z.enum(["veth", "ipvlan"]).describe("What pods get"),
+  reason: z.string().optional().describe("Why that isn't what is wanted"),
+}).describe("How pods share an ENI; absent before the first pod");
+
 const status = z.object({
   schema: z.literal(1).describe("Counted up if a promise is ever broken"),
   pid: z.int().describe("The daemon's process"),
@@ -187,6 +193,7 @@ const status = z.object({
   pool: pool.describe("ENIs, addresses and who waits for them"),
   leases: z.array(lease).describe("Addresses that pods have"),
   host: host.optional(),
+  sharing: sharing.optional(),
 });
 
 /**

@@ -14,6 +14,9 @@ const IFA_F_NODAD = 0x02;
 /** No route to the prefix follows. Source: linux/if_addr.h. */
 const IFA_F_NOPREFIXROUTE = 0x200;
 
+/** Source: linux/rtnetlink.h, RT_SCOPE_HOST. */
+const SCOPE_HOST = 254;
+
 /** An address of a link. */
 export interface Address {
   /** The link's index. */
@@ -24,6 +27,8 @@ export interface Address {
   readonly broadcast?: Ip;
   /** False: no route to the prefix follows from the address. */
   readonly prefixRoute?: boolean;
+  /** Set when it is this machine's alone. */
+  readonly scope?: "host";
 }
 
 /** An address as the kernel shows it. */
@@ -147,5 +152,8 @@ function addressObject(address: Address): Owned {
   const flags = (familyOf(address.cidr) === 6 ? IFA_F_NODAD : 0) |
     (address.prefixRoute === false ? IFA_F_NOPREFIXROUTE : 0);
   if (flags !== 0) lib.rtnl_addr_set_flags(object.pointer, flags);
+  if (address.scope !== undefined) {
+    lib.rtnl_addr_set_scope(object.pointer, SCOPE_HOST);
+  }
   return object;
 }

@@ -10,7 +10,7 @@
  * @module
  */
 import { addAddress, deleteAddress } from "./address.ts";
-import { makeLink, makeMoveLink, makeVeth } from "./apply_link.ts";
+import { makeLink, makeMoveLink, makeSublink, makeVeth } from "./apply_link.ts";
 import { getInetConf, setInetConf } from "./conf.ts";
 import { forgiving, NetlinkError } from "./errno.ts";
 import {
@@ -36,6 +36,7 @@ import {
 import { addRule, deleteRule } from "./rule.ts";
 import { findNeighbour } from "./search_link.ts";
 import { makeShape } from "./shape.ts";
+import { makeSteering } from "./steering.ts";
 import type { RouteSocket } from "./socket.ts";
 import {
   type AddressStep,
@@ -105,6 +106,11 @@ function make(step: Step, work: Work): void {
       return makeUnreachable(step, work);
     case "rule":
       return makeRule(step, work);
+    case "sublink":
+      return makeSublink(step, work);
+    case "clsact":
+    case "steer":
+      return makeSteering(step, work);
     case "ifb":
     case "tbf":
     case "redirect":

@@ -11,11 +11,12 @@ import {
   type LinkSeen,
   setLink,
 } from "./link.ts";
-import { addVeth } from "./link_add.ts";
+import { addLink, addVeth, type LinkWish } from "./link_add.ts";
 import { bringHome, findCard } from "./home.ts";
 import { type Places, taken } from "./places.ts";
 import type { RouteSocket } from "./socket.ts";
 import type { LinkStep, MoveLinkStep, Place, VethStep } from "./step.ts";
+import { NEWBORN, type SublinkStep } from "./sublink.ts";
 import { added, type Work } from "./work.ts";
 
 /**
@@ -82,6 +83,74 @@ export function makeLink(step: LinkStep, work: Work): void {
   const link = work.places.link(step.place, step.link);
   const wanted = { up: true, mtu: step.mtu ?? link.mtu };
   adjust(work, { place: step.place, link, wanted });
+}
+
+/**
+ * Makes a link on a card, or accepts one that is there.
+ *
+ * @param step The link.
+ * @param work Where.
+ */
+export function makeSublink(step: SublinkStep, work: Work): void {
+  const { places, undo } = work;
+  const { place, link: name, type } = step;
+  const socket = places.socket(place);
+  const seen = places.namesake(place, name);
+  if (seen !== undefined) {
+    if (!isSublink(seen, step)) throw taken(seen);
+    const wanted = { up: true, mtu: step.mtu ?? seen.mtu };
+    adjust(work, { place, link: seen, wanted });
+    // Setting a slave up makes it ask again: this comes after that.
+    if (step.arp === false) setLink(socket, seen.ifIndex, { arp: false });
+    return;
+  }
+  const { ifIndex: parent } = places.link("host", step.parent);
+  const wish = {
+    ...{ kind: type.kind, parent },
+    ...step.mtu !== undefined && { mtu: step.mtu },
+    ...type.kind === "vlan" && { vlanId: type.id },
+  };
+  if (place === "host") addLink(socket, { ...wish, name, up: true });
+  else addInPod(places, wish, name);
+  const { ifIndex } = places.link(place, name);
+  undo.defer(forgiving(() => deleteLink(socket, ifIndex)));
+  if (step.arp === false) setLink(socket, ifIndex, { arp: false });
+}
+
+/** Made by another name, as the node may have one of that name. */
+function addInPod(
+  places: Places,
+  wish: Omit<LinkWish, "name">,
+  name: string,
+): void {
+  const { host, podNamespace: namespace } = places;
+  if (namespace === undefined) {
+    throw new TypeError("Cannot make a link as the plan names no namespace");
+  }
+  const pod = places.socket("pod");
+  const left = places.namesake("pod", NEWBORN);
+  if (left !== undefined) deleteLink(pod, left.ifIndex);
+  addLink(host, { ...wish, name: NEWBORN, namespace });
+  const ifIndex = linkIndex(pod, NEWBORN);
+  try {
+    setLink(pod, ifIndex, { name, up: true });
+  } catch (error) {
+    forgiving(() => deleteLink(pod, ifIndex))();
+    throw error;
+  }
+}
+
+/**
+ * Tells whether a link is the one that a step makes.
+ *
+ * @param seen A link of the step's name.
+ * @param step The step.
+ * @returns False for any other's, which isn't to be touched.
+ */
+export function isSublink(seen: LinkSeen, step: SublinkStep): boolean {
+  const { type, mac } = step;
+  if (seen.kind !== type.kind || seen.mac !== mac) return false;
+  return type.kind !== "vlan" || seen.vlanId === type.id;
 }
 
 /** A link as it shall be. */

@@ -100,6 +100,16 @@ export interface VethAttachment extends PodNetwork {
   readonly eni: AttachedEni;
 }
 
+/** A pod on an ENI that it shares, by IPvlan. */
+export interface IpvlanAttachment extends PodNetwork {
+  /** The datapath and its version. */
+  readonly recipe: "ipvlan/1";
+  /** The ENI that the addresses belong to. */
+  readonly eni: AttachedEni;
+  /** The prefixes of the cluster's services. Source: `service_cidr`. */
+  readonly serviceCidrs: readonly Cidr[];
+}
+
 /** A card of the node as it was before a pod got it. */
 export interface CardBefore {
   /** Its name. */
@@ -144,6 +154,7 @@ export interface VpcAttachment extends PodNetwork {
 /** What a pod gets, and the recipe that sets it up. */
 export type Attachment =
   | VethAttachment
+  | IpvlanAttachment
   | ExclusiveAttachment
   | VpcAttachment;
 

@@ -9,8 +9,11 @@
 import { findLinkByMac, type LinkSeen } from "./link.ts";
 import { describeLink, Places } from "./places.ts";
 import { describeRoute, RTN_UNREACHABLE } from "./route.ts";
+import { isSublink } from "./apply_link.ts";
 import { lookAtShape } from "./shape.ts";
 import { Snapshot } from "./snapshot.ts";
+import { lookAtSteering } from "./steering.ts";
+import type { SublinkStep } from "./sublink.ts";
 import type { RouteSocket } from "./socket.ts";
 import {
   type AddressStep,
@@ -103,6 +106,11 @@ function look(step: Step, view: View): Finding | undefined {
       return lookAtUnreachable(step, view);
     case "rule":
       return lookAtRule(step, view);
+    case "sublink":
+      return lookAtSublink(step, view);
+    case "clsact":
+    case "steer":
+      return lookAtSteering(step, view.places);
     case "ifb":
     case "tbf":
     case "redirect":
@@ -125,6 +133,18 @@ function lookAtLink(step: LinkStep, { places }: View): Finding | undefined {
   const link = anyOf(places, step.place, step.link);
   if (link === undefined) return missing();
   if (link.mac !== step.mac) return changed(describeLink(link));
+  return lookAtState(link, step.mtu);
+}
+
+function lookAtSublink(
+  step: SublinkStep,
+  { places }: View,
+): Finding | undefined {
+  const link = places.namesake(step.place, step.link);
+  if (link === undefined) return missing();
+  if (!isSublink(link, step)) return changed(describeLink(link));
+  const arp = link.arp ?? true;
+  if (arp !== (step.arp ?? true)) return changed(`arp ${arp ? "on" : "off"}`);
   return lookAtState(link, step.mtu);
 }
 

@@ -44,7 +44,10 @@ export type KernelEvent =
   }
   | { readonly kind: "rule"; readonly action: Action; readonly rule: RuleSeen }
   | {
-    /** What a link sends through was set, changed or taken away. */
+    /**
+     * What a link sends through was set, changed or taken away; or filters of
+     * it, or the place where they hang, were taken away.
+     */
     readonly kind: "qdisc";
     readonly action: Action;
     /** The link's index. */
@@ -61,16 +64,18 @@ const GROUPS = [1, 5, 9, 7, 11, 8, 19, 4] as const;
 /** A kind of object, and what libnl calls the cache that can read it. */
 type Kind = "link" | "address" | "route" | "rule";
 
-/** RTM_NEWQDISC and RTM_DELQDISC. Source: linux/rtnetlink.h. */
+/** RTM_NEWQDISC, RTM_DELQDISC, RTM_DELTFILTER. Source: linux/rtnetlink.h. */
 const QDISC_TYPES: Readonly<Record<number, Action>> = {
   36: "new",
   37: "deleted",
+  45: "deleted",
 };
 /** Where tcmsg has the link's index and the parent, after the header. */
 const QDISC_IFINDEX_AT = 20;
 const QDISC_PARENT_AT = 28;
-/** Source: linux/pkt_sched.h, TC_H_ROOT. */
+/** Source: linux/pkt_sched.h, TC_H_ROOT, TC_H_CLSACT and its two ends. */
 const ROOT = 0xffffffff;
+const CLSACTS: readonly number[] = [0xfffffff1, 0xfffffff2, 0xfffffff3];
 
 const CACHES: Readonly<Record<Kind, string>> = {
   link: "route/link",
@@ -262,14 +267,16 @@ export class EventStream implements AsyncDisposable {
   }
 }
 
-/** Only of what a link sends through: its root. */
+/** Of what a link sends through, its root; of filters, that some went. */
 function toQdiscEvent(
   action: Action | undefined,
   bytes: Uint8Array<ArrayBuffer>,
 ): KernelEvent | undefined {
   if (action === undefined || bytes.length < QDISC_PARENT_AT + 4) return;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  if (view.getUint32(QDISC_PARENT_AT, LITTLE_ENDIAN) !== ROOT) return;
+  const parent = view.getUint32(QDISC_PARENT_AT, LITTLE_ENDIAN);
+  const isFilters = action === "deleted" && CLSACTS.includes(parent);
+  if (parent !== ROOT && !isFilters) return;
   const ifIndex = view.getInt32(QDISC_IFINDEX_AT, LITTLE_ENDIAN);
   return { kind: "qdisc", action, ifIndex };
 }

@@ -27,6 +27,7 @@ export type { KernelEvent } from "./event.ts";
 export type { HostRoute } from "./kernel_wire.ts";
 export type { LinkSeen } from "./link_object.ts";
 export type { PodRoom, Recalled } from "./recall.ts";
+export type { Capability } from "./probe.ts";
 export type { Speaker } from "./speaker.ts";
 export type { SettingChange } from "./work.ts";
 

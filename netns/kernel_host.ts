@@ -6,9 +6,10 @@
  */
 import type { Asks } from "./kernel_wire.ts";
 import type { LegacyTables, NftCommand, NftObject } from "./nft.ts";
+import type { Capability } from "./probe.ts";
 import type { Sysctl } from "./sysctl.ts";
 
-/** Settings and packet filters of a node. */
+/** Settings, packet filters and abilities of a node. */
 export interface KernelHost {
   /**
    * Carries out commands of nftables, all of them or none.
@@ -40,6 +41,12 @@ export interface KernelHost {
    * @throws {NetlinkError} `EROFS` or `EACCES` when this process mayn't.
    */
   writeSettings(settings: readonly Sysctl[]): Promise<void>;
+  /**
+   * Tells whether pods of this node can share a card by IPvlan.
+   *
+   * @returns Whether, and if not why.
+   */
+  probeIpvlan(): Promise<Capability>;
 }
 
 /** The same, asked of the kernel's thread. */
@@ -73,5 +80,10 @@ export class WorkerHost implements KernelHost {
   /** See {@linkcode KernelHost.writeSettings}. */
   writeSettings(settings: readonly Sysctl[]): Promise<void> {
     return this.#thread.ask("writeSettings", settings);
+  }
+
+  /** See {@linkcode KernelHost.probeIpvlan}. */
+  probeIpvlan(): Promise<Capability> {
+    return this.#thread.ask("probeIpvlan", undefined);
   }
 }

@@ -17,6 +17,7 @@ import {
   type NftObject,
 } from "./nft.ts";
 import { TakenError } from "./places.ts";
+import type { Capability } from "./probe.ts";
 import type { PodRoom, Recalled, RecallWish } from "./recall.ts";
 import type { Speaker } from "./speaker.ts";
 import type { Difference, Plan } from "./step.ts";
@@ -65,6 +66,8 @@ export interface Verbs {
     in: { readonly netns: string; readonly ifName: string };
     out: PodRoom;
   };
+  /** Tells whether pods can share a card by IPvlan. */
+  readonly probeIpvlan: { in: undefined; out: Capability };
   /** Carries out commands of nftables on the node. */
   readonly nft: { in: readonly NftCommand[]; out: readonly NftObject[] };
   /** Names the tables of the older packet filter. */

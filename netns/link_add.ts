@@ -9,6 +9,9 @@ import { IFF_UP, linkName, linkObject, setMac } from "./link_object.ts";
 import type { Namespace } from "./namespace.ts";
 import { CREATE, EXCL, type RouteSocket } from "./socket.ts";
 
+/** The kernel's own default is L3. Source: linux/if_link.h. */
+const IPVLAN_MODE_L2 = 0;
+
 /** One end of a veth pair to be made. */
 export interface VethEnd {
   /** Its name. */
@@ -37,7 +40,7 @@ export interface VethWish extends VethEnd {
 export interface LinkWish {
   /** Its name. */
   readonly name: string;
-  /** Its kind, such as `ifb`. */
+  /** Its kind, such as `ifb`; an `ipvlan` is made in mode L2. */
   readonly kind: string;
   /** The index of the link that it lies on, for kinds that do. */
   readonly parent?: number;
@@ -49,6 +52,11 @@ export interface LinkWish {
   readonly mtu?: number;
   /** Brings it up at once. */
   readonly up?: boolean;
+  /**
+   * Where it is made, with `parent` still of the socket's namespace; that one
+   * when absent.
+   */
+  readonly namespace?: Namespace;
 }
 
 /**
@@ -87,7 +95,8 @@ export function addVeth(socket: RouteSocket, wish: VethWish): void {
 /**
  * Makes a link that isn't a pair.
  *
- * Equivalent to: `ip link add $name address $mac mtu $mtu type $kind`
+ * Equivalent to: `ip link add [link $parent] name $name [netns $namespace]
+ * address $mac mtu $mtu type $kind`
  *
  * @param socket Where.
  * @param wish The link.
@@ -105,9 +114,15 @@ export function addLink(socket: RouteSocket, wish: LinkWish): void {
   if (wish.mac !== undefined) setMac(link, wish.mac);
   if (wish.mtu !== undefined) lib.rtnl_link_set_mtu(link.pointer, wish.mtu);
   if (wish.up) lib.rtnl_link_set_flags(link.pointer, IFF_UP);
+  if (wish.namespace !== undefined) {
+    lib.rtnl_link_set_ns_fd(link.pointer, wish.namespace.fd);
+  }
   // Only on a link of that kind: elsewhere libnl ends the process.
   if (wish.kind === "vlan" && wish.vlanId !== undefined) {
     check(op, lib.rtnl_link_vlan_set_id(link.pointer, wish.vlanId));
+  }
+  if (wish.kind === "ipvlan") {
+    check(op, lib.rtnl_link_ipvlan_set_mode(link.pointer, IPVLAN_MODE_L2));
   }
   socket.request(
     op,

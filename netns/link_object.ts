@@ -41,6 +41,15 @@ export interface LinkSeen {
   readonly kind?: string;
   /** Its alias, when it has one. */
   readonly alias?: string;
+  /**
+   * Of an IPvlan slave or a VLAN, the index of the link that it lies on, in
+   * that link's own namespace.
+   */
+  readonly parent?: number;
+  /** Of a VLAN, its tag. */
+  readonly vlanId?: number;
+  /** False for an IPvlan slave that neither asks nor answers. */
+  readonly arp?: false;
 }
 
 /**
@@ -94,14 +103,22 @@ export function readLink(link: Pointer): LinkSeen {
   const lib = libnlRoute();
   const kind = textAt(lib.rtnl_link_get_type(link));
   const alias = textAt(lib.rtnl_link_get_ifalias(link));
+  const flags = lib.rtnl_link_get_flags(link);
   return {
     name: textAt(lib.rtnl_link_get_name(link)) ?? "",
     ifIndex: lib.rtnl_link_get_ifindex(link),
     mac: readMac(lib.rtnl_link_get_addr(link)),
     mtu: lib.rtnl_link_get_mtu(link),
-    up: (lib.rtnl_link_get_flags(link) & IFF_UP) !== 0,
+    up: (flags & IFF_UP) !== 0,
     ...kind && { kind },
     ...alias && { alias },
+    ...kind === "ipvlan" && { parent: lib.rtnl_link_get_link(link) },
+    ...kind === "ipvlan" && (flags & IFF_NOARP) !== 0 && { arp: false },
+    // Only of a link of that kind: elsewhere libnl ends the process.
+    ...kind === "vlan" && {
+      parent: lib.rtnl_link_get_link(link),
+      vlanId: lib.rtnl_link_vlan_get_id(link),
+    },
   };
 }
 

@@ -216,7 +216,9 @@ function openPod(path: string, host: RouteSocket): Namespace {
 function plannedMacs(plan: Plan): Map<string, Mac> {
   const macs = new Map<string, Mac>();
   for (const step of plan.steps) {
-    if (step.kind === "link" || step.kind === "ifb") {
+    if (
+      step.kind === "link" || step.kind === "ifb" || step.kind === "sublink"
+    ) {
       macs.set(`${step.place} ${step.link}`, step.mac);
     }
     if (step.kind === "moveLink") {

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { applyPlan } from "./apply.ts";
 import { tbfSizes } from "./bandwidth.ts";
 import { requireFlows } from "./conntrack.ts";
 import { NetlinkError } from "./errno.ts";
@@ -18,6 +19,7 @@ import {
 import { NftError, openNft } from "./nft.ts";
 import { setTbf } from "./qdisc.ts";
 import { openRoutes, type RouteSocket } from "./socket.ts";
+import type { Step } from "./step.ts";
 import { setRedirect } from "./tc_redirect.ts";
 
 /** Whether something can be done, and if not why. */
@@ -84,6 +86,47 @@ export function probe(folder = "/run/netns"): Probe {
   } finally {
     removeNamespace(path);
   }
+}
+
+/**
+ * Tells whether pods can share a card by IPvlan: slaves, and filters that turn
+ * packets back into the node.
+ *
+ * Effects: a namespace for about 30 ms; the kernel may load modules.
+ *
+ * @param folder Where the namespace is mounted meanwhile.
+ * @returns Whether, and if not which part is missing.
+ * @throws {NetlinkError} When the kernel refuses for another reason.
+ */
+export function probeIpvlan(folder = "/run/netns"): Capability {
+  const path = `${folder}/terway-probe-${crypto.randomUUID()}`;
+  const namespaces = attempt(() => createNamespace(path));
+  if (!namespaces.can) return namespaces;
+  try {
+    using namespace = openNamespace(path);
+    using routes = openRoutes(namespace);
+    const { veth, ipvlan } = probeLinks(routes);
+    if (!veth.can) return veth;
+    return ipvlan.can ? attempt(() => turnBack(routes)) : ipvlan;
+  } finally {
+    removeNamespace(path);
+  }
+}
+
+/** Turns something back from the probe's pair to the slave on it. */
+function turnBack(routes: RouteSocket): void {
+  const steps: readonly Step[] = [
+    { kind: "clsact", place: "host", link: "probe0" },
+    {
+      kind: "steer",
+      place: "host",
+      link: "probe0",
+      priority: 1,
+      match: { to: "192.0.2.0/24" },
+      action: { kind: "intoNode", link: "probe-ipvlan" },
+    },
+  ];
+  applyPlan({ steps }, routes);
 }
 
 function probeLinks(routes: RouteSocket): Probe["links"] {

@@ -5,6 +5,7 @@
  */
 import type { Attachment } from "./attachment.ts";
 import { exclusivePlan } from "./datapath/exclusive.ts";
+import { ipvlanEniPlan, ipvlanPlan, turnedBack } from "./datapath/ipvlan.ts";
 import { type EniLink, eniPlan, podPlan } from "./datapath/veth.ts";
 import { vpcNodePlan, vpcPlan } from "./datapath/vpc.ts";
 import type { Ip } from "./ip.ts";
@@ -39,6 +40,9 @@ export interface Plans {
   /** What the node and the pod hold for this attachment alone. */
   readonly pod: Plan;
 }
+
+/** Stands for a link that is gone; what has the name has not its MAC. */
+const NOWHERE = "no-eni";
 
 /** A plan of nothing. */
 const NOTHING: Plan = { steps: [] };
@@ -82,6 +86,17 @@ export function planOf(attachment: Attachment, node: NodeFacts): Plans {
         ...uplink !== undefined && { uplink },
       });
       return { shared, pod };
+    }
+    case "ipvlan/1": {
+      const { eni } = attachment;
+      const nodeIps = [node.nodeIp];
+      // Without the ENI nothing can be made; what is left can be removed.
+      const link = node.eni ?? { ...eni, name: NOWHERE };
+      const pod = ipvlanPlan(attachment, { link, nodeIps });
+      if (node.eni === undefined) return { shared: NOTHING, pod };
+      const { eniMtu: mtu } = node;
+      const own = { link, nodeIps, ...mtu !== undefined && { mtu } };
+      return { shared: ipvlanEniPlan(own, turnedBack(attachment)), pod };
     }
     case "exclusive/1":
       return { shared: NOTHING, pod: exclusivePlan(attachment) };

@@ -14,9 +14,12 @@ import { deleteNeighbour } from "./neighbour.ts";
 import { Places } from "./places.ts";
 import { deleteRoute, deleteUnreachable, routeOf } from "./route.ts";
 import { deleteRule } from "./rule.ts";
+import { isSublink } from "./apply_link.ts";
 import { unmakeShape } from "./shape.ts";
 import type { RouteSocket } from "./socket.ts";
+import { unmakeSteering } from "./steering.ts";
 import type { MoveLinkStep, Plan, Step, VethStep } from "./step.ts";
+import type { SublinkStep } from "./sublink.ts";
 
 /** A removal: rules and routes are gone, a link may still be dying. */
 export interface Removal {
@@ -24,6 +27,8 @@ export interface Removal {
   readonly link: string | undefined;
   /** The MACs of the cards that are on their way home. */
   readonly cards: readonly Mac[];
+  /** The keys of the links on cards that are being deleted: see {@linkcode sublinkKey}. */
+  readonly sublinks: readonly string[];
   /** Resolves when the link is gone and the cards are home; rejects when the kernel refused. */
   readonly done: Promise<void>;
 }
@@ -49,9 +54,11 @@ export function removePlan(plan: Plan, host: RouteSocket): Removal {
   using places = new Places(plan, host);
   const veths = plan.steps.filter((step) => step.kind === "veth");
   const moves = plan.steps.filter((step) => step.kind === "moveLink");
+  const sublinks = plan.steps.filter((step) => step.kind === "sublink");
   for (const step of plan.steps.toReversed()) {
     if (veths.some((veth) => diesWith(veth, step))) continue;
     if (moves.some((move) => leavesWith(move, step))) continue;
+    if (sublinks.some((sublink) => diesOn(sublink, step))) continue;
     if ("place" in step && !places.reaches(step.place)) continue;
     try {
       unmake(step, places);
@@ -69,14 +76,17 @@ export function removePlan(plan: Plan, host: RouteSocket): Removal {
     ...dying.map((link) => destroy(host, link.ifIndex)),
   ];
   for (const step of plan.steps) {
-    if (step.kind !== "ifb" || !places.reaches(step.place)) continue;
+    if (step.kind !== "ifb" && step.kind !== "sublink") continue;
+    if (!places.reaches(step.place)) continue;
     const link = places.find(step.place, step.link);
     if (link === undefined) continue;
+    if (step.kind === "sublink" && !isSublink(link, step)) continue;
     ends.push(destroy(places.socket(step.place), link.ifIndex));
   }
   return {
     link: dying[0]?.name,
     cards: moves.map(({ mac }) => mac),
+    sublinks: sublinks.map((step) => sublinkKey(step, plan)),
     done: allOf(ends),
   };
 }
@@ -89,7 +99,11 @@ function unmake(step: Step, places: Places): void {
     case "conf":
     case "sysctl":
     case "ifb":
+    case "sublink":
       return;
+    case "clsact":
+    case "steer":
+      return unmakeSteering(step, places);
     case "tbf":
     case "redirect":
       return unmakeShape(step, places);
@@ -131,6 +145,24 @@ function diesWith(veth: VethStep, step: Step): boolean {
   if (!("link" in step)) return false;
   if (step.place === "pod") return step.link === veth.pod.name;
   return step.link === veth.host.name && step.kind !== "route";
+}
+
+/** The node's routes by it go first: traffic shall end before the link does. */
+function diesOn(sublink: SublinkStep, step: Step): boolean {
+  if (!("link" in step) || step.kind === "sublink") return false;
+  if (step.place !== sublink.place || step.link !== sublink.link) return false;
+  return step.place === "pod" || step.kind !== "route";
+}
+
+/**
+ * Names a link on a card, for who waits until it is gone.
+ *
+ * @param step The link.
+ * @param plan The plan that it is of.
+ * @returns One text a namespace and name.
+ */
+export function sublinkKey(step: SublinkStep, plan: Plan): string {
+  return step.place === "host" ? step.link : `${plan.netns} ${step.link}`;
 }
 
 /** On a card that leaves the pod nothing of the pod's stays. */

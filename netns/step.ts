@@ -11,6 +11,8 @@
 import type { Mac } from "./attachment.ts";
 import { bandwidthCommand, type BandwidthStep } from "./bandwidth.ts";
 import { type Cidr, type Family, familyOf, type Ip, parseCidr } from "./ip.ts";
+import { type ClsactStep, steerCommand, type SteerStep } from "./steer.ts";
+import { sublinkCommand, type SublinkStep } from "./sublink.ts";
 
 /** The namespace that an object lives in: the node's, or the pod's. */
 export type Place = "host" | "pod";
@@ -118,6 +120,8 @@ export interface AddressStep {
   readonly broadcast?: Ip;
   /** False: no route to the prefix follows from the address. */
   readonly prefixRoute?: false;
+  /** Set when it is this machine's alone: no packet takes it for its source. */
+  readonly scope?: "host";
 }
 
 /** A permanent neighbour entry. */
@@ -202,6 +206,9 @@ export type Step =
   | RouteStep
   | UnreachableStep
   | RuleStep
+  | SublinkStep
+  | ClsactStep
+  | SteerStep
   | BandwidthStep;
 
 /** What a kernel shall hold for an ENI or a pod, in the order of making. */
@@ -271,6 +278,11 @@ export function command(step: Step, netns = "POD"): string {
       return at + unreachableCommand(step);
     case "rule":
       return at + ruleCommand(step);
+    case "sublink":
+      return sublinkCommand(step, netns);
+    case "clsact":
+    case "steer":
+      return steerCommand(step, at);
     case "ifb":
     case "tbf":
     case "redirect":
@@ -302,6 +314,7 @@ function addressCommand(step: AddressStep): string {
   return `ip address add ${cidr}` +
     (broadcast === undefined ? "" : ` broadcast ${broadcast}`) +
     ` dev ${link}` + (prefixRoute ? "" : " noprefixroute") +
+    (step.scope === undefined ? "" : ` scope ${step.scope}`) +
     (familyOf(cidr) === 6 ? " nodad" : "");
 }
 

@@ -15,8 +15,9 @@ import { hostCidr, parseCidr } from "./ip.ts";
 import { listLinks } from "./link.ts";
 import { closeHome, type Namespace, openNamespace } from "./namespace.ts";
 import { legacyTables, openNft } from "./nft.ts";
+import { probeIpvlan } from "./probe.ts";
 import { lookForRoom, recall } from "./recall.ts";
-import { removePlan } from "./remove.ts";
+import { removePlan, sublinkKey } from "./remove.ts";
 import { listRoutes } from "./route.ts";
 import { openRoutes, type RouteSocket } from "./socket.ts";
 import { findSpeakers } from "./speaker.ts";
@@ -94,6 +95,8 @@ function carryOut(request: Request): unknown {
       using namespace = openNamespace(request.argument);
       return { inode: namespace.inode };
     }
+    case "probeIpvlan":
+      return probeIpvlan();
     case "recall":
       return recall(request.argument, opened().routes);
     case "lookForRoom":
@@ -156,7 +159,7 @@ function whenFree<T>(
   work: (plan: Plan, host: RouteSocket) => T,
 ): T | Promise<T> {
   for (const step of plan.steps) {
-    const key = restlessKey(step);
+    const key = restlessKey(step, plan);
     const death = key === undefined ? undefined : dying.get(key);
     // Looked at anew afterwards: a request before this one may have begun
     // another deletion.
@@ -165,8 +168,10 @@ function whenFree<T>(
   return work(plan, opened().routes);
 }
 
-function restlessKey(step: Step): string | undefined {
+function restlessKey(step: Step, plan: Plan): string | undefined {
   switch (step.kind) {
+    case "sublink":
+      return sublinkKey(step, plan);
     case "veth":
       return step.host.name;
     case "link":
@@ -176,8 +181,9 @@ function restlessKey(step: Step): string | undefined {
 }
 
 function remove(plan: Plan, host: RouteSocket): void {
-  const { link, cards, done } = removePlan(plan, host);
-  const keys = link === undefined ? cards : [link, ...cards];
+  const { link, cards, sublinks, done } = removePlan(plan, host);
+  const others = [...cards, ...sublinks];
+  const keys = link === undefined ? others : [link, ...others];
   if (keys.length === 0) return;
   const death = done.catch((error) => void refusals.push(error))
     .finally(() => keys.forEach((key) => dying.delete(key)));

@@ -176,7 +176,12 @@ function damageOf(step: Step, node: string): string {
     case "tbf":
       return `tc qdisc del dev ${step.link} root`;
     case "ifb":
+    case "sublink":
       return `ip link del ${step.link}`;
+    case "clsact":
+      return `tc qdisc del dev ${step.link} clsact`;
+    case "steer":
+      return `tc filter del dev ${step.link} egress`;
     case "redirect":
       return `tc filter del dev ${step.link} ingress`;
     case "unreachable":

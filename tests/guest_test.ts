@@ -1,9 +1,10 @@
 /**
  * A node with a kernel of its own: what namespaces can't show.
  */
-import { assert, assertEquals } from "@std/assert";
-import type { NamespaceDump } from "../netns/dump.ts";
+import { assertEquals } from "@std/assert";
 import { ping } from "./fabric/inside.ts";
+import { showIpvlan } from "./guest/ipvlan.ts";
+import { linkOf, namesOf, until } from "./guest/looks.ts";
 import { GuestNode } from "./guest/node.ts";
 import { guestTest } from "./guest/probe.ts";
 
@@ -42,50 +43,24 @@ guestTest("a node with a kernel of its own", async (t) => {
       assertEquals(await ping(other.netns, first.ip), 3);
       await guest.ask("removeNamespace", first.netns);
       // The kernel's own doing, and under a name of its choice: eth0 is taken.
-      const home = await until(async () => {
+      const home = await until("the card is home", async () => {
         const { links } = await guest.ask("dump", "");
         return links.find(({ mac }) => mac === inPod.mac);
       });
-      assert(home !== undefined, "the card didn't come home");
       assertEquals([home.name === "eth0", home.up], [false, false]);
       assertEquals((await node.call("DEL", "first")).code, 0);
-      const tidied = await until(async () => {
+      await until("the card has its name again", async () => {
         const { links } = await guest.ask("dump", "");
         return links.find(({ mac, name }) =>
           mac === inPod.mac && name === "eth1"
         );
       });
-      assert(tidied !== undefined, "the card hasn't got its name again");
       const second = await node.addPod("second");
       assertEquals(await ping(other.netns, second.ip), 3);
       await node.removePod("second");
       await fabricIsClean();
     },
   );
+
+  await showIpvlan(t, node);
 });
-
-function namesOf({ links }: NamespaceDump): readonly string[] {
-  return links.map(({ name }) => name);
-}
-
-function linkOf(
-  { links }: NamespaceDump,
-  name: string,
-): NamespaceDump["links"][number] {
-  const link = links.find((one) => one.name === name);
-  assert(link !== undefined, `there is no ${name}`);
-  return link;
-}
-
-/** Looks until something is there, for five seconds. */
-async function until<T>(
-  look: () => Promise<T | undefined>,
-): Promise<T | undefined> {
-  const deadlineMs = performance.now() + 5_000;
-  while (performance.now() < deadlineMs) {
-    const seen = await look();
-    if (seen !== undefined) return seen;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  return undefined;
-}

@@ -33,6 +33,7 @@ import { requireAsMade, requireAttached } from "./checked.ts";
 import type { CniRequest } from "./request.ts";
 import { meaning } from "./result.ts";
 import { Sandboxes } from "./sandboxes.ts";
+import type { Sharing } from "./sharing.ts";
 import { Unheard } from "./unheard.ts";
 import { wishOf } from "./wish.ts";
 
@@ -50,6 +51,8 @@ export interface AttacherParts {
   readonly mtu?: number;
   /** Prefixes that new pods reach by their gateway, whatever else they have. */
   readonly extraRoutes: () => readonly Cidr[];
+  /** How pods share an ENI. */
+  readonly sharing: Sharing;
   /** Where what happened to each pod is kept. */
   readonly history: Pick<History, "note">;
   /** Where is told what no caller hears. */
@@ -247,7 +250,7 @@ export class Attacher {
   }
 
   async #add(request: SandboxRequest, signal: AbortSignal): Promise<Added> {
-    const { lender, kernel } = this.#parts;
+    const { lender, kernel, sharing } = this.#parts;
     const { owner, pod, netns = "" } = request;
     const key = ownerKey(owner);
     const name = pod && { pod: `${pod.namespace}/${pod.name}` };
@@ -257,13 +260,18 @@ export class Attacher {
     const earlier = lender.lease(key);
     if (earlier !== undefined) requireSame(attachmentOf(earlier), netns);
     this.#unreleased.delete(key);
-    const wish = await wishOf(request, this.#parts);
+    const wish = {
+      ...await wishOf(request, this.#parts),
+      ...await sharing.wish(request.config),
+    };
     const attachment = attachmentOf(await lender.claim(wish, signal));
     if (earlier === undefined) {
       this.#note(owner, "leased", whereOf(attachment));
     }
-    const plan = this.plans(attachment).pod;
+    const plans = this.plans(attachment);
+    const plan = plans.pod;
     try {
+      await sharing.begin(attachment, plans);
       await kernel.apply(plan);
       signal.throwIfAborted();
     } catch (error) {
@@ -305,8 +313,9 @@ export class Attacher {
     // Its ENI is gone or comes: without it there is nothing to lead to.
     if (eni !== undefined && enis.attached(eni.id) === undefined) return [];
     const { shared, pod } = this.plans(attachment);
-    // What an ENI's pods share is repaired with the ENI.
-    const plans = eni === undefined ? [shared, pod] : [pod];
+    // What all pods of an ENI share is repaired with the ENI.
+    const isEnis = attachment.recipe === "veth/1";
+    const plans = isEnis ? [pod] : [shared, pod];
     const found: Difference[] = [];
     for (const plan of plans) {
       const differences = await kernel.compare(plan);
@@ -358,6 +367,11 @@ export class Attacher {
       this.#unreleased.delete(key);
       this.#note(owner, "released", addressesOf(attachment).join(", "));
       for (const ip of addressesOf(attachment)) this.#released.add(ip);
+      await this.#parts.sharing.end(
+        attachment,
+        (one) => this.plans(one),
+        lender.leases(),
+      );
     } catch (error) {
       if (!(error instanceof PoolError) || error.kind !== "journal") {
         throw error;

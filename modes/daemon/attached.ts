@@ -37,6 +37,11 @@ export interface PodWish extends
   readonly netns: string;
   /** Bytes in a packet, when the network says so. */
   readonly mtu?: number;
+  /** Set when it shall share an ENI by IPvlan, where ENIs are shared. */
+  readonly ipvlan?: {
+    /** The prefixes of the cluster's services. */
+    readonly serviceCidrs: readonly Cidr[];
+  };
 }
 
 /** Ethernet's own. Source: RFC 894. */
@@ -71,8 +76,13 @@ export function attachmentFor(
   const { ip, ip6 } = grant;
   const held = ip6 === undefined ? { ip } : { ip, ips: [ip, ip6] };
   const mtu = wish.mtu ?? enis.mtu(grant.eni.id) ?? DEFAULT_MTU;
-  const network = { ...wish, mtu, ...held };
+  const { ipvlan, ...pod } = wish;
+  const network = { ...pod, mtu, ...held };
   const whole = enis.whole(grant.eni.id);
+  if (whole === undefined && ipvlan !== undefined) {
+    const recipe = "ipvlan/1";
+    return { recipe, attachment: { recipe, ...network, eni, ...ipvlan } };
+  }
   if (whole === undefined) {
     const recipe = "veth/1";
     return { recipe, attachment: { recipe, ...network, eni } };
@@ -106,7 +116,8 @@ export function vpcAttachment(
   { podCidr, mtu }: VpcPods,
 ): { recipe: string; attachment: Attachment } {
   const recipe = "vpc/1";
-  return { recipe, attachment: { recipe, mtu, ...wish, ip, podCidr } };
+  const { ipvlan: _, ...pod } = wish;
+  return { recipe, attachment: { recipe, mtu, ...pod, ip, podCidr } };
 }
 
 /**

@@ -134,6 +134,10 @@ function interfacesOf({ steps, netns }: Plan): readonly ResultInterface[] {
       ofNode.push({ ...step.host, mtu: step.mtu });
       ofPod.push({ ...step.pod, mtu: step.mtu, ...sandbox });
     }
+    if (step.kind === "sublink" && step.place === "pod") {
+      const { link: name, mac, mtu } = step;
+      ofPod.push({ name, mac, ...mtu !== undefined && { mtu }, ...sandbox });
+    }
     if (step.kind === "moveLink") {
       const { mac, pod: { name } } = step;
       const up = steps.find((one) =>

@@ -35,6 +35,7 @@ import { poolOptions } from "./pool.ts";
 import { HostWatch, watchParts } from "./preflight_watch.ts";
 import { Repairer } from "./repair.ts";
 import { serve } from "./serve.ts";
+import { Sharing } from "./sharing.ts";
 import { keepUp } from "./upkeep.ts";
 import { WayBack } from "./way_back.ts";
 
@@ -188,9 +189,11 @@ async function serveUntilTold(parts: Parts & Pool): Promise<void> {
   const nodeIp = node.instance.primaryIp;
   const live = new LiveConfig(parts);
   const extraRoutes = (): readonly Cidr[] => live.inForce.extraRoutes;
-  const wanted = { nodeIp, extraRoutes, ...mtu && { mtu } };
+  const serviceCidrs = Object.values(config.serviceCidrs ?? {});
+  const sharing = new Sharing({ ...parts, serviceCidrs });
+  const wanted = { nodeIp, extraRoutes, sharing, ...mtu && { mtu } };
   const attacher = new Attacher({ ...parts, ...wanted });
-  const commands = operatorCommands(parts, attacher);
+  const commands = operatorCommands({ ...parts, sharing }, attacher);
   const started = keeper.start(AbortSignal.timeout(START_DEADLINE_MS));
   started.catch((error) =>
     log.error("the cloud hasn't told which ENIs there are", errorFields(error))
@@ -245,10 +248,10 @@ function beginInstall(
 }
 
 function operatorCommands(
-  parts: Parts & Pool,
+  parts: Parts & Pool & { readonly sharing: Sharing },
   attacher: Attacher,
 ): OperatorCommands {
-  const { keeper, lender, node, hostWatch } = parts;
+  const { keeper, lender, node, hostWatch, sharing } = parts;
   return {
     status: () =>
       Promise.resolve({
@@ -267,6 +270,7 @@ function operatorCommands(
         pool: keeper.status(),
         leases: lender.leases(),
         host: hostWatch.status(),
+        sharing: sharing.status(),
       }),
     explain: (body) => explain({ ...parts, attacher }, body),
     drain: async (_, gone) => {

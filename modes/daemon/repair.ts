@@ -8,7 +8,12 @@
  *
  * @module
  */
-import { addressesOf, hostLinkName } from "../../netns/attachment.ts";
+import {
+  addressesOf,
+  type Attachment,
+  hostLinkName,
+} from "../../netns/attachment.ts";
+import { ownSlave } from "../../netns/datapath/ipvlan.ts";
 import { type Cidr, hostCidr } from "../../netns/ip.ts";
 import type { Kernel, KernelEvent } from "../../netns/kernel.ts";
 import { NamespaceError } from "../../netns/namespace.ts";
@@ -151,16 +156,32 @@ export class Repairer implements AsyncDisposable {
   async #markPods(): Promise<void> {
     const links = new Set(take(this.#links));
     const prefixes = new Set(take(this.#prefixes));
-    const senders = await this.#limitedLinks(new Set(take(this.#senders)));
+    const cards = new Set(take(this.#senders));
+    const senders = await this.#limitedLinks(cards);
     if (links.size + prefixes.size + senders.size === 0) return;
     for (const lease of this.#parts.lender.leases()) {
       const attachment = attachmentOf(lease);
       const link = hostLinkName(attachment.owner);
       const isMeant = links.has(link) ||
         attachment.bandwidth !== undefined && senders.has(link) ||
-        addressesOf(attachment).some((ip) => prefixes.has(hostCidr(ip)));
+        addressesOf(attachment).some((ip) => prefixes.has(hostCidr(ip))) ||
+        this.#isOnCard(attachment, { links, cards });
       if (isMeant) this.#pods.add(lease.ownerKey);
     }
+  }
+
+  /** Whether something happened to what IPvlan pods of a card share. */
+  #isOnCard(
+    attachment: Attachment,
+    { links, cards }: {
+      readonly links: ReadonlySet<string>;
+      readonly cards: ReadonlySet<number>;
+    },
+  ): boolean {
+    if (attachment.recipe !== "ipvlan/1") return false;
+    const link = this.#parts.enis.link(attachment.eni.id);
+    if (link === undefined) return false;
+    return cards.has(link.ifIndex) || links.has(ownSlave(link.ifIndex));
   }
 
   /** An event of a queue tells its link's index alone. */

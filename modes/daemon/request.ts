@@ -64,14 +64,16 @@ export interface NetworkConfig {
   readonly name: string;
   /** Bytes in a packet, when the network says so. */
   readonly mtu?: number;
-  /** Prefixes that the node's own stack serves, such as its DNS cache. */
-  readonly hostStackCidrs?: readonly Cidr[];
   /** How fast the pod may be; only of an ADD, which alone sets it. */
   readonly bandwidth?: Bandwidth;
   /** Whether a later plugin opens ports of the node for this pod. */
   readonly hasHostPorts?: boolean;
   /** Whether a pod of this network gets an ENI to itself, in mode `VPC`. */
   readonly eni?: "shared" | "exclusive";
+  /** How pods that share an ENI do so; `veth` when absent. */
+  readonly virtualType?: VirtualType;
+  /** Prefixes that the node's own stack serves, such as its DNS cache. */
+  readonly hostStackCidrs?: readonly Cidr[];
   /** What earlier plugins of the list answered; the whole list for CHECK. */
   readonly prevResult?: Previous;
   /** Attachments that are still valid, for GC. */
@@ -116,6 +118,12 @@ const attachments = z.array(
   z.object({ containerID: z.string(), ifname: z.string().default("") }),
 ).nullable();
 
+/** Source: Terway's `eniip_virtual_type`, in any case of letters. */
+const VIRTUAL_TYPES = ["veth", "ipvlan"] as const;
+
+/** One of {@linkcode VIRTUAL_TYPES}. */
+export type VirtualType = typeof VIRTUAL_TYPES[number];
+
 /** Keys that we don't know belong to others in the chain, and are left. */
 const network = z.looseObject({
   name: z.string().regex(
@@ -125,6 +133,9 @@ const network = z.looseObject({
   mtu: z.int().min(1280).max(9000).optional(),
   host_stack_cidrs: z.array(destination).max(100).optional(),
   eni: z.enum(["shared", "exclusive"]).optional(),
+  eniip_virtual_type: z.string().toLowerCase().pipe(
+    z.enum(VIRTUAL_TYPES, "must be Veth or IPVlan, in any case of letters"),
+  ).optional(),
   prevResult: previous.nullish(),
   "cni.dev/valid-attachments": attachments.optional(),
   "cni.dev/attachments": attachments.optional(),
@@ -134,6 +145,7 @@ const network = z.looseObject({
 const bare = network.omit({
   mtu: true,
   host_stack_cidrs: true,
+  eniip_virtual_type: true,
   eni: true,
   prevResult: true,
 });
@@ -232,6 +244,7 @@ function decodeNetwork(stdin: Uint8Array, verb: CniVerb): NetworkConfig {
   const { name } = decoded.data;
   const whole: Partial<z.output<typeof network>> = isWhole ? decoded.data : {};
   const { mtu, host_stack_cidrs: cidrs, eni, prevResult } = whole;
+  const { eniip_virtual_type: virtualType } = whole;
   const valid = validOf(decoded.data);
   return {
     cniVersion: version,
@@ -241,6 +254,7 @@ function decodeNetwork(stdin: Uint8Array, verb: CniVerb): NetworkConfig {
     ...(bandwidth === undefined ? {} : { bandwidth }),
     ...(hasHostPorts(json["runtimeConfig"]) ? { hasHostPorts: true } : {}),
     ...(eni === undefined ? {} : { eni }),
+    ...(virtualType === undefined ? {} : { virtualType }),
     ...(prevResult ? { prevResult } : {}),
     ...(valid === undefined ? {} : { validAttachments: valid }),
   };

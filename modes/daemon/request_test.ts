@@ -84,6 +84,21 @@ Deno.test("decodeRequest() takes prefixes of the node's stack, and says which ar
   assertEquals(gone.config.hostStackCidrs, undefined);
 });
 
+Deno.test("decodeRequest() reads how pods share an ENI, in any case of letters", () => {
+  for (const text of ["IPVlan", "ipvlan", "IPVLAN"]) {
+    const { config } = decode(ENV, { ...CONF, "eniip_virtual_type": text });
+    assertEquals(config.virtualType, "ipvlan");
+  }
+  assertEquals(decode(ENV, CONF).config.virtualType, undefined);
+  const wrong = { ...CONF, "eniip_virtual_type": "macvlan" };
+  check(ENV, wrong, {
+    code: 7,
+    includes: ["eniip_virtual_type: must be Veth or IPVlan"],
+  });
+  // Or a pod could never go.
+  decode({ ...ENV, CNI_COMMAND: "DEL" }, wrong);
+});
+
 Deno.test("decodeRequest() lets DEL come without a namespace", () => {
   const request = decode({ ...ENV, CNI_COMMAND: "DEL", CNI_NETNS: "" }, CONF);
   assertEquals(request.netns, undefined);

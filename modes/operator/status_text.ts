@@ -23,6 +23,11 @@ export interface DaemonStatus {
   readonly pool: PoolStatus;
   readonly leases: readonly Lease[];
   readonly host?: HostTold;
+  readonly sharing?: {
+    readonly wanted: string;
+    readonly effective: string;
+    readonly reason?: string;
+  };
 }
 
 /** What a daemon tells of its host. */
@@ -49,7 +54,7 @@ export interface HostTold {
  * @returns Lines, each with its end.
  */
 export function statusText(
-  { pid, node, memory, pool, leases, host }: DaemonStatus,
+  { pid, node, memory, pool, leases, host, sharing }: DaemonStatus,
 ): string {
   const { idle, leased, cooling, quarantined } = pool.slots;
   const clock = (atMs: number): string =>
@@ -63,6 +68,7 @@ export function statusText(
     `daemon     pid ${pid}, ${mebibytes(memory.rssBytes)} MiB, ` +
     credentialsText(node.credentials),
     ...hostLines(host),
+    ...sharingLines(sharing),
     `pool       ${pool.mode}: ${leased} leased, ${idle} idle, ${cooling} ` +
     `cooling, of ${pool.capacity}` + ip6Text(pool) +
     (quarantined === 0 ? "" : `; ${quarantined} quarantined`),
@@ -110,6 +116,15 @@ function ip6Text({ slots6 }: PoolStatus): string {
   if (slots6 === undefined) return "";
   return `; IPv6: ${slots6.leased} leased, ${slots6.idle} idle` +
     (slots6.quarantined === 0 ? "" : `, ${slots6.quarantined} quarantined`);
+}
+
+function sharingLines(
+  sharing: DaemonStatus["sharing"],
+): readonly string[] {
+  if (sharing === undefined) return [];
+  const { wanted, effective, reason } = sharing;
+  const why = reason === undefined ? "" : `, not by ${wanted}: ${reason}`;
+  return [`datapath   pods share ENIs by ${effective}${why}`];
 }
 
 function healthLines({ health, nowMs }: PoolStatus): readonly string[] {

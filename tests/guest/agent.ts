@@ -62,7 +62,7 @@ async function carryOut({ verb, argument }: Request): Promise<unknown> {
       return await run(argument);
     case "start":
       return start(argument);
-    case "end":
+    case "signal":
       Deno.kill(argument.pid, argument.signal);
       return null;
     case "ask":

@@ -156,8 +156,16 @@ export class GuestNode implements AsyncDisposable {
    * Ends the daemon as a crash does.
    */
   async killDaemon(): Promise<void> {
-    const pid = this.#daemonPid;
-    await this.guest.ask("end", { pid, signal: "SIGKILL" });
+    await this.signalDaemon("SIGKILL");
+  }
+
+  /**
+   * Signals the daemon.
+   *
+   * @param signal Such as `SIGSTOP`, after which it does nothing.
+   */
+  async signalDaemon(signal: Deno.Signal): Promise<void> {
+    await this.guest.ask("signal", { pid: this.#daemonPid, signal });
   }
 
   /**
@@ -235,6 +243,21 @@ export class GuestNode implements AsyncDisposable {
     const { code, stdout, stderr } = await this.call("DEL", name);
     if (code !== 0) throw new Error(`DEL ${name}: ${stdout}${stderr}`);
     await this.guest.ask("removeNamespace", `/run/netns/pod-${name}`);
+  }
+
+  /**
+   * Asks the plugin whether a pod's network is as it was made.
+   *
+   * @param pod The pod.
+   * @returns What it says is wrong; empty when all is well.
+   */
+  async check(pod: GuestPod): Promise<string> {
+    // Networks of before 0.4.0 have no CHECK.
+    const cniVersion = "1.0.0";
+    const prevResult = { ...pod.result, cniVersion };
+    const network = { cniVersion, prevResult };
+    const { stdout } = await this.call("CHECK", pod.name, network);
+    return stdout;
   }
 
   /**

@@ -45,8 +45,8 @@ export interface Requests {
   readonly run: { in: Run; out: Ran };
   /** Starts a program whose output goes to a file. */
   readonly start: { in: Run & { readonly log: string }; out: number };
-  /** Ends a program that was started. */
-  readonly end: {
+  /** Signals a program that was started. */
+  readonly signal: {
     in: { readonly pid: number; readonly signal: Deno.Signal };
     out: null;
   };
