@@ -41,6 +41,8 @@ const QUIET_MS = 60;
 
 const COMPILED = new URL("../../dist/terway", import.meta.url).pathname;
 
+const COMPILER = new URL("../../deploy/compile.ts", import.meta.url).pathname;
+
 /** How a rig shall be. */
 export interface RigWish {
   /** Addresses that are ready. @default {400} */
@@ -115,14 +117,13 @@ export class Rig implements AsyncDisposable {
     return this.#plugin("launcher", join(this.node.cniBinDir, "terway"));
   }
 
-  /** The compiled executable; nothing before `deno task compile`. */
+  /**
+   * The compiled executable, which is made when there is none yet; nothing
+   * where it can't be.
+   */
   async compiled(): Promise<Contender | undefined> {
-    try {
-      await Deno.stat(COMPILED);
-    } catch {
-      return undefined;
-    }
-    return this.#plugin("compiled", COMPILED);
+    const isThere = await exists(COMPILED) || await compile();
+    return isThere ? this.#plugin("compiled", COMPILED) : undefined;
   }
 
   /** The daemon's socket. */
@@ -225,6 +226,23 @@ export class Rig implements AsyncDisposable {
  */
 export async function quiet(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.stat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+async function compile(): Promise<boolean> {
+  const { success } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", COMPILER],
+  }).output();
+  return success && await exists(COMPILED);
 }
 
 async function readConf(node: StageNode): Promise<Conf> {

@@ -32,7 +32,7 @@ async function measure(
   await using parts = new AsyncDisposableStack();
   const compiled = await rig.compiled();
   if (compiled === undefined) {
-    say("compiled: skipped, `deno task compile` first");
+    say("compiled: skipped, `deno task compile` tells why it can't be made");
   }
   const who = [rig.launcher(), compiled, rig.socket(), rig.ptp()]
     .filter((one) => one !== undefined)
