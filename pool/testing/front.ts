@@ -147,7 +147,7 @@ function answerLine(answer: unknown): string {
   if (list.length === 0) return "nothing";
   return list.map((one) =>
     typeof one === "object" && "status" in one
-      ? `${one.id} ${one.status} ${one.ips.join(" ")}`
+      ? `${one.id} ${one.status} ${[...one.ips, ...one.ips6].join(" ")}`
       : valueLine(one)
   ).join("; ");
 }

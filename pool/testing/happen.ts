@@ -145,9 +145,16 @@ async function perform(life: Simulation, act: Act): Promise<void> {
 }
 
 function spoil(life: Simulation, act: Extract<Act, { do: "spoil" }>): void {
-  for (const fault of act.faults) {
-    life.cloud.faults.add(fault, { action: act.action });
-  }
+  const action = isSix(life)
+    ? act.action.replace("PrivateIp", "Ipv6")
+    : act.action;
+  for (const fault of act.faults) life.cloud.faults.add(fault, { action });
+}
+
+/** Whether it is the turn of IPv6 addresses, on a node that has them. */
+function isSix({ script, chance }: Simulation): boolean {
+  const { stack } = script.world;
+  return stack === "ipv6" || (stack === "dual" && chance.oneIn(2));
 }
 
 async function stop(life: Simulation): Promise<void> {
@@ -224,11 +231,16 @@ async function drifted(life: Simulation, deed: Deed): Promise<string> {
     case "assign":
       // A card that holds more than the type allows could never come back.
       if (eni.state !== "InUse") return `${eni.id} isn't attached`;
+      if (isSix(life)) {
+        return `${eni.id} gets ${await cloud.assign6(eni.id, 1)}`;
+      }
       return `${eni.id} gets ${await stranger.assignIps(eni.id, 1)}`;
     case "unassign": {
-      const ip = life.chance.pick(eni.ips.slice(1));
+      const isIp6 = isSix(life);
+      const ip = life.chance.pick(isIp6 ? eni.ips6 : eni.ips.slice(1));
       if (ip === undefined) return `${eni.id} has nothing to lose`;
-      await stranger.unassignIps(eni.id, [ip]);
+      if (isIp6) await cloud.unassign6(eni.id, [ip]);
+      else await stranger.unassignIps(eni.id, [ip]);
       life.drifted.add(eni.id);
       return `${eni.id} loses ${ip}`;
     }

@@ -5,6 +5,8 @@
  */
 import type { EniRecord } from "../../tests/emulators/alibaba/model.ts";
 import { CALL_MS, CALLS_AT_ONCE } from "../limits.ts";
+import { leasedIps } from "../lease.ts";
+import type { Lease, OwnerKey } from "../state.ts";
 import { INTENT_TAG } from "../tags.ts";
 import type { Simulation } from "./simulation.ts";
 import { type Rule, Violation } from "./violation.ts";
@@ -67,51 +69,63 @@ function callsBounded({ process, clock }: Simulation): void {
 
 function oneOwner({ pods }: Simulation): void {
   const owners = new Map<string, string>();
-  for (const { ip, ownerKey } of pods.used) {
-    const other = owners.get(ip);
-    demand(
-      other === undefined,
-      "one owner",
-      () => `${other} and ${ownerKey} use ${ip}`,
-    );
-    owners.set(ip, ownerKey);
+  for (const lease of pods.used) {
+    for (const ip of leasedIps(lease)) {
+      const other = owners.get(ip);
+      demand(
+        other === undefined,
+        "one owner",
+        () => `${other} and ${lease.ownerKey} use ${ip}`,
+      );
+      owners.set(ip, lease.ownerKey);
+    }
   }
 }
 
 function leasesRecorded({ pods, ledger, process, keeper }: Simulation): void {
-  for (const { ownerKey, ip } of pods.told) {
-    const record = ledger.leases.get(ownerKey);
+  const recorded = (ownerKey: OwnerKey): string =>
+    ipsOf(ledger.leases.get(ownerKey));
+  for (const lease of pods.told) {
+    const { ownerKey } = lease;
+    const [told, record] = [ipsOf(lease), recorded(ownerKey)];
     demand(
-      record?.ip === ip,
+      told === record,
       "lease record",
-      () => `${ownerKey} was told ${ip}, the journal has ${record?.ip}`,
+      () => `${ownerKey} was told ${told}, the journal has ${record}`,
     );
   }
   if (process.isDead) return;
-  for (const { ownerKey, ip } of keeper.leases()) {
-    const record = ledger.leases.get(ownerKey);
+  for (const lease of keeper.leases()) {
+    const { ownerKey } = lease;
+    const [held, record] = [ipsOf(lease), recorded(ownerKey)];
     demand(
-      record?.ip === ip,
+      held === record,
       "lease record",
-      () => `${ownerKey} has ${ip} in memory, the journal has ${record?.ip}`,
+      () => `${ownerKey} has ${held} in memory, the journal has ${record}`,
     );
   }
 }
 
 /** Only somebody else may take an address, or its card, from under a pod. */
 function addressesInPlace({ pods, cloud, drifted }: Simulation): void {
-  for (const { ownerKey, ip, eniId } of pods.used) {
+  for (const lease of pods.used) {
+    const { ownerKey, eniId } = lease;
     if (drifted.has(eniId)) continue;
     const eni = cloud.model.enis.get(eniId);
+    const has = [...eni?.ips ?? [], ...eni?.ips6 ?? []];
     demand(
-      eni?.state === "InUse" && eni.ips.includes(ip),
+      eni?.state === "InUse" &&
+        leasedIps(lease).every((ip) => has.includes(ip)),
       "address in place",
       () =>
-        `${ownerKey} uses ${ip}, and ${eniId} is ${eni?.state} with ${
-          eni?.ips.join(" ")
-        }`,
+        `${ownerKey} uses ${ipsOf(lease)}, and ${eniId} is ${eni?.state} ` +
+        `with ${has.join(" ")}`,
     );
   }
+}
+
+function ipsOf(lease: Lease | undefined): string {
+  return lease === undefined ? "nothing" : leasedIps(lease).join(" and ");
 }
 
 function intentsRecorded(life: Simulation): void {

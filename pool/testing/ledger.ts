@@ -6,6 +6,7 @@
  */
 import type { Ip } from "../../netns/ip.ts";
 import type { Journal } from "../journal.ts";
+import { leasedIps } from "../lease.ts";
 import { COOLING_MS } from "../limits.ts";
 import type { Change, EniRecord, SlotRecord, Snapshot } from "../record.ts";
 import type { EniKey, Lease, OwnerKey } from "../state.ts";
@@ -99,15 +100,21 @@ export class Ledger {
     const lease = this.leases.get(owner);
     this.leases.delete(owner);
     if (lease !== undefined) {
-      const { ip, eniId } = lease;
-      this.#rests.set(ip, { untilMs: nowMs + COOLING_MS, eniId });
+      const { eniId } = lease;
+      for (const ip of leasedIps(lease)) {
+        this.#rests.set(ip, { untilMs: nowMs + COOLING_MS, eniId });
+      }
     }
   }
 
   #begin(lease: Lease, nowMs: number): void {
-    const { ip, ownerKey } = lease;
+    for (const ip of leasedIps(lease)) this.#take(ip, lease, nowMs);
+    this.leases.set(lease.ownerKey, lease);
+  }
+
+  #take(ip: Ip, { ownerKey }: Lease, nowMs: number): void {
     for (const other of this.leases.values()) {
-      if (other.ip === ip && other.ownerKey !== ownerKey) {
+      if (leasedIps(other).includes(ip) && other.ownerKey !== ownerKey) {
         throw new Violation(
           "one owner",
           `${ip} is leased to ${other.ownerKey} and ${ownerKey}`,
@@ -122,6 +129,5 @@ export class Ledger {
         `${ip} is leased to ${ownerKey} ${restMs} ms before it has cooled`,
       );
     }
-    this.leases.set(ownerKey, lease);
   }
 }

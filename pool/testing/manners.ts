@@ -19,6 +19,8 @@ const APIS: Readonly<Record<string, string>> = {
   deleteEni: "DeleteNetworkInterface",
   assignIps: "AssignPrivateIpAddresses",
   unassignIps: "UnassignPrivateIpAddresses",
+  assignIp6s: "AssignIpv6Addresses",
+  unassignIp6s: "UnassignIpv6Addresses",
   setSecurityGroups: "ModifyNetworkInterfaceAttribute",
   describeEnis: "DescribeNetworkInterfaces",
 };
@@ -27,6 +29,7 @@ const GIVING: ReadonlySet<string> = new Set([
   "detachEni",
   "deleteEni",
   "unassignIps",
+  "unassignIp6s",
 ]);
 
 const MINUTE_MS = 60_000;

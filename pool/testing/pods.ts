@@ -4,7 +4,9 @@
  *
  * @module
  */
-import type { Ip } from "../../netns/ip.ts";
+import { familyOf, type Ip } from "../../netns/ip.ts";
+import type { IpStack } from "../family.ts";
+import { leasedIps } from "../lease.ts";
 import type { Lease, OwnerKey } from "../state.ts";
 import type { Simulation } from "./simulation.ts";
 import { wishFor } from "./rig.ts";
@@ -22,6 +24,13 @@ type Pod =
   | { readonly kind: "orphan"; readonly lease: Lease }
   /** It lets go. */
   | { readonly kind: "going" };
+
+/** The families of a pod's addresses, in their order. */
+const FAMILIES: Readonly<Record<IpStack, string>> = {
+  ipv4: "4",
+  ipv6: "6",
+  dual: "4,6",
+};
 
 /** Pods by owner. */
 export class Pods {
@@ -153,10 +162,10 @@ export class Pods {
 
   #tell(owner: OwnerKey, lease: Lease, before: Pod | undefined): void {
     const pod = this.#all.get(owner);
-    this.#note(`${owner} has ${lease.ip}`);
+    this.#note(`${owner} has ${leasedIps(lease).join(" and ")}`);
     // It went in the meantime: the release came after, and holds.
     if (pod === undefined || pod.kind === "going") return;
-    const { host, drifted, clock } = this.#life;
+    const { host, drifted, clock, script } = this.#life;
     if (before?.kind === "told" && before.lease.ip !== lease.ip) {
       const text = `${owner} has ${lease.ip} and had ${before.lease.ip}`;
       return this.#life.fail(new Violation("lease record", text));
@@ -166,13 +175,20 @@ export class Pods {
       const text = `${lease.ip} is leased and ${lease.eniId} isn't set up`;
       return this.#life.fail(new Violation("kernel set", text));
     }
+    const { stack } = script.world;
+    const families = leasedIps(lease).map(familyOf).join();
+    if (families !== FAMILIES[stack]) {
+      const text = `${owner} has families ${families} where pods have ${stack}`;
+      return this.#life.fail(new Violation("both or none", text));
+    }
     if (pod.kind !== "told") this.leaseCount++;
     this.#all.set(owner, { kind: "told", lease });
-    host.spoken.add(lease.ip);
+    for (const ip of leasedIps(lease)) host.spoken.add(ip);
   }
 
   #unuse(pod: Pod | undefined): void {
-    if (pod !== undefined && "lease" in pod) this.#unspeak(pod.lease.ip);
+    if (pod === undefined || !("lease" in pod)) return;
+    for (const ip of leasedIps(pod.lease)) this.#unspeak(ip);
   }
 
   #unspeak(ip: Ip): void {

@@ -30,7 +30,11 @@ export function checkSettled(life: Simulation): void {
   demand(changes.length === 0, "settles", () => `${changes} never end`);
   // A card that others took the place of gives nothing back until it is there.
   const going = enis.filter((eni) => eni.phase === "ready")
-    .reduce((sum, eni) => sum + eni.slots.unassigning, 0);
+    .reduce(
+      (sum, { slots, slots6 }) =>
+        sum + slots.unassigning + (slots6?.unassigning ?? 0),
+      0,
+    );
   demand(going === 0, "settles", () => "addresses never go");
   const inCloud = cloudSet(life);
   const inJournal = journalSet(life);
@@ -117,14 +121,17 @@ export async function checkEmptied(life: Simulation): Promise<void> {
 
 function stockBounded(life: Simulation): void {
   const { keeper, limits } = life;
-  const { slots, rests, full, foreignEniIds, lost, enis } = keeper.status();
-  const idle = enis.filter((eni) => eni.phase === "ready")
-    .reduce((sum, eni) => sum + eni.slots.idle, 0);
+  const { slots, slots6, rests, full, foreignEniIds, lost, enis } = keeper
+    .status();
+  const ready = enis.filter((eni) => eni.phase === "ready");
+  const idle = ready.reduce((sum, eni) =>
+    // One of each family is a pod's.
+    sum + Math.min(eni.slots.idle, eni.slots6?.idle ?? Infinity), 0);
   const { wish, foreign } = life.script.world;
   // What the cloud or others hold back, the pool can't have.
   const isBound = rests.length > 0 || full !== undefined || !limits.hotPlug ||
     foreignEniIds.length > 0 || foreign.length > 0 || lost.length > 0 ||
-    slots.quarantined > 0;
+    slots.quarantined + (slots6?.quarantined ?? 0) > 0;
   const room = limits.eniCount * limits.addressesPerEni - slots.leased;
   const least = isBound ? 0 : Math.min(limits.minIdle, room);
   demand(
@@ -135,17 +142,23 @@ function stockBounded(life: Simulation): void {
   // Primary addresses of cards that stay can't be given back.
   const staying =
     enis.filter((eni) =>
-      eni.slots.leased > 0 || eni.slots.quarantined > 0 || eni.isAdopted
+      eni.slots.leased > 0 || eni.slots.quarantined > 0 || eni.isAdopted ||
+      (eni.slots6?.quarantined ?? 0) > 0
     ).length;
   const most = Math.max(
     limits.maxIdle,
     staying + limits.minEniCount,
     wish.warmUpCount ?? 0,
   );
+  const ofEach = [
+    ready.reduce((sum, eni) => sum + eni.slots.idle, 0),
+    ready.reduce((sum, { slots6 }) => sum + (slots6?.idle ?? 0), 0),
+  ];
+  const idlest = Math.max(...ofEach);
   demand(
-    idle <= most,
+    idlest <= most,
     "settles",
-    () => `${idle} are idle, more than ${most}`,
+    () => `${ofEach.join(" and ")} are idle, more than ${most}`,
   );
 }
 
@@ -159,8 +172,10 @@ function cloudSet(life: Simulation): string {
   );
   const lost = lostPlaces(life);
   const overfull = overfullIds(life);
-  return [...new Set([...enis, ...ownEnis(life)])].map(({ id, state, ips }) => {
-    const kept = ips.filter((ip) => !lost.has(`${id} ${ip}`)).sort();
+  return [...new Set([...enis, ...ownEnis(life)])].map((eni) => {
+    const { id, state, ips, ips6 } = eni;
+    const kept = [...ips, ...ips6].filter((ip) => !lost.has(`${id} ${ip}`))
+      .sort();
     return overfull.has(id) ? id : `${id} ${state} ${kept.join(" ")}`;
   }).sort().join("\n");
 }

@@ -11,6 +11,7 @@
 import type { EmulatedCloud } from "../../tests/emulators/alibaba/cloud.ts";
 import { buildStand, type Stand } from "../../tests/emulators/alibaba/stand.ts";
 import type { Keeper, PoolHost } from "../contract.ts";
+import { hasIp6 } from "../family.ts";
 import { type Journal, openJournal } from "../journal.ts";
 import { openKeeper } from "../keeper.ts";
 import type { PoolLimits } from "../limits.ts";
@@ -105,6 +106,7 @@ export class Simulation {
       attachMs: world.attachMs,
       detachMs: world.detachMs,
       deleteMs: world.deleteMs,
+      ipv6: hasIp6(world.stack),
       ...(world.eniQuota > 0 ? { eniQuota: world.eniQuota } : {}),
       callsPerMinute: throttled(world.callsPerMinute),
     });
@@ -315,11 +317,13 @@ function withBigNode(stand: Stand): Stand {
 
 /** APIs that an account is bounded on. */
 const BOUNDED = [
+  "AssignIpv6Addresses",
   "AssignPrivateIpAddresses",
   "AttachNetworkInterface",
   "CreateNetworkInterface",
   "DeleteNetworkInterface",
   "DetachNetworkInterface",
+  "UnassignIpv6Addresses",
   "UnassignPrivateIpAddresses",
 ];
 

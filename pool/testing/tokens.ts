@@ -17,6 +17,7 @@ interface OpenIntent {
 }
 
 const TAKING: ReadonlySet<string> = new Set([
+  "AssignIpv6Addresses",
   "AssignPrivateIpAddresses",
   "CreateNetworkInterface",
 ]);
@@ -78,7 +79,10 @@ export class Tokens {
         return [{ key, token: key, action: "CreateNetworkInterface" }];
       }
       if (assign === undefined) return [];
-      return [{ key, token: assign.token, action: "AssignPrivateIpAddresses" }];
+      const action = assign.family === 6
+        ? "AssignIpv6Addresses"
+        : "AssignPrivateIpAddresses";
+      return [{ key, token: assign.token, action }];
     });
   }
 

@@ -132,8 +132,9 @@ export function newsLine(news: PoolNews): string {
 export function callLine(name: string, args: readonly unknown[]): string {
   const [first] = args;
   if (name !== "createEni") return `${name} ${valueLine(args.slice(0, -1))}`;
-  const { vSwitchId, ipCount, token } = first as EniWish;
-  return `${name} ${valueLine({ vSwitchId, ipCount, token })}`;
+  const { vSwitchId, ipCount, ip6Count = 0, token } = first as EniWish;
+  const six = ip6Count === 0 ? {} : { ip6Count };
+  return `${name} ${valueLine({ vSwitchId, ipCount, ...six, token })}`;
 }
 
 /**

@@ -8,6 +8,8 @@
 export type Rule =
   /** No address has two owners. */
   | "one owner"
+  /** A pod has an address of each family that pods have, or nothing. */
+  | "both or none"
   /** A released address rests before another owner gets it. */
   | "cooling"
   /** No lease without a record; what a pod was told stays so. */

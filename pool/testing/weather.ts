@@ -128,6 +128,8 @@ function quotaOf(action: string): Fault | undefined {
       return { kind: "refuse", code: "EniPerInstanceLimitExceeded" };
     case "AssignPrivateIpAddresses":
       return { kind: "refuse", code: "InvalidOperation.Ipv4CountExceeded" };
+    case "AssignIpv6Addresses":
+      return { kind: "refuse", code: "InvalidOperation.Ipv6CountExceeded" };
     default:
       return undefined;
   }

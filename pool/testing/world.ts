@@ -4,8 +4,10 @@
  * @module
  */
 import type { Stand } from "../../tests/emulators/alibaba/stand.ts";
+import type { Cidr } from "../../netns/ip.ts";
 import { CALLS_PER_MINUTE } from "../budget.ts";
 import { type LimitsWish, type PoolLimits, poolLimits } from "../limits.ts";
+import { hasIp6, type IpStack } from "../family.ts";
 import type { Chance } from "./chance.ts";
 
 /** What can go wrong with a call. */
@@ -94,6 +96,8 @@ export interface World {
   readonly foreign: readonly ForeignCard[];
   /** How calls fare at first. */
   readonly weather: Weather;
+  /** The families of pods' addresses. */
+  readonly stack: IpStack;
 }
 
 /** The operator's mark on cards that the pool may use. */
@@ -117,7 +121,14 @@ export const PLAIN: World = {
   wish: {},
   foreign: [],
   weather: FAIR,
+  stack: "ipv4",
 };
+
+/** IPv6 alone is the rarest: of what it does little is its own. */
+const STACKS: readonly IpStack[] = [
+  ...["ipv4", "ipv4", "ipv4", "ipv4"] as const,
+  ...["dual", "dual", "dual", "ipv6"] as const,
+];
 
 /**
  * Draws a world.
@@ -149,6 +160,7 @@ export function worldBy(chance: Chance): World {
     foreign,
     weather: weatherBy(chance),
     budget: chance.oneIn(6) ? chance.int(2, 12) : 0,
+    stack: chance.pick(STACKS) ?? "ipv4",
   };
 }
 
@@ -177,15 +189,20 @@ export function weatherBy(chance: Chance): Weather {
  * @returns The bounds.
  */
 export function limitsIn(world: World, stand: Stand): PoolLimits {
+  const { stack } = world;
+  const six = (cidr6: Cidr) => hasIp6(stack) ? { cidr6 } : {};
+  const [small, near] = [stand.smallVSwitchId, stand.vSwitchId];
   return poolLimits({
     instance: {
       eniCount: world.eniCount,
       ipv4PerEniCount: world.addressesPerEni,
+      ipv6PerEniCount: world.addressesPerEni,
     },
+    stack,
     vSwitches: world.vSwitches.map((name) =>
       name === "small"
-        ? { id: stand.smallVSwitchId, cidr: "10.0.2.0/29" }
-        : { id: stand.vSwitchId, cidr: "10.0.1.0/24" }
+        ? { id: small, cidr: "10.0.2.0/29", ...six("fd00:2::/64") }
+        : { id: near, cidr: "10.0.1.0/24", ...six("fd00:1::/64") }
     ),
     minIdle: world.minIdle,
     maxIdle: world.maxIdle,
