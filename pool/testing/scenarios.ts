@@ -41,6 +41,25 @@ export const SCENARIOS: readonly Scenario[] = [
     acts: [come(2), wait(10), go(1), wait(60)],
   },
   {
+    name: "both families come and go",
+    world: { stack: "dual", maxIdle: 1 },
+    acts: [come(1), wait(10), come(3), wait(10), go(3), wait(60)],
+  },
+  {
+    name: "IPv6 that is long on its way",
+    world: { stack: "dual", maxIdle: 0 },
+    acts: [
+      come(1),
+      wait(10),
+      spoil("AssignIpv6Addresses", late(25_000)),
+      spoil("UnassignIpv6Addresses", { kind: "lost" }),
+      come(2),
+      wait(40),
+      go(2),
+      wait(90),
+    ],
+  },
+  {
     name: "somebody's card is adopted",
     world: { foreign: [{ secondaryCount: 1, isAdopted: true }] },
     acts: [come(2), wait(120), come(6), wait(20)],

@@ -240,4 +240,37 @@ export const MUTANTS: readonly Mutant[] = [
       to: "  if (surplus >= 0) return;",
     }],
   },
+  {
+    name: "an IPv6 address doesn't rest",
+    edits: [{
+      file: "pool/lease.ts",
+      from: "    slots.set(ip, next);",
+      to: "    slots.set(\n" +
+        '      ip,\n      ip === lease.ip6 ? { kind: "idle", sinceMs: nowMs } : next,\n    );',
+    }],
+  },
+  {
+    name: "a dual-stack pod gets IPv4 alone when there is no IPv6",
+    edits: [{
+      file: "pool/plan.ts",
+      from: "if (six !== undefined && ip6 === undefined) break;",
+      to: "",
+    }],
+  },
+  {
+    name: "the journal forgets a lease's IPv6 address",
+    edits: [{
+      file: "pool/journal_rows.ts",
+      from: "const { ip6 = null } = lease;",
+      to: "const ip6 = null;",
+    }],
+  },
+  {
+    name: "IPv6 addresses that nobody will have stay",
+    edits: [{
+      file: "pool/shrink.ts",
+      from: "    give(eni, 6, { most: stray6, desk });\n",
+      to: "    void stray6;\n",
+    }],
+  },
 ];
