@@ -32,10 +32,10 @@ const BY_IMAGE: Readonly<Record<string, string>> = {
 /** What is looked at. */
 export const MANAGER_FILES: readonly string[] = Object.entries(BY_IMAGE).flat();
 
-/** By program, the folder that is there while it runs. */
-export const MANAGER_FOLDERS: Readonly<Record<Manager, string>> = {
-  "NetworkManager": "/run/NetworkManager",
-  "systemd-networkd": "/run/systemd/netif",
+/** By program, what it makes when it starts: its folders come with a package. */
+export const MANAGER_TRACES: Readonly<Record<Manager, string>> = {
+  "NetworkManager": "/run/NetworkManager/devices",
+  "systemd-networkd": "/run/systemd/netif/state",
 };
 
 /**

@@ -8,7 +8,7 @@ import type { Family } from "../../netns/ip.ts";
 import type { Kernel } from "../../netns/kernel.ts";
 import { NftError, type NftObject } from "../../netns/nft.ts";
 import { settingKeys } from "./preflight.ts";
-import { MANAGER_FILES, MANAGER_FOLDERS } from "./preflight_managers.ts";
+import { MANAGER_FILES, MANAGER_TRACES } from "./preflight_managers.ts";
 import { NETNS_FOLDER, netnsMount } from "./preflight_mounts.ts";
 import type { RunProgram } from "./preflight_program.ts";
 import type {
@@ -61,9 +61,10 @@ export async function observeHost(parts: ObserveParts): Promise<HostSeen> {
 }
 
 function seenManagers({ eniMacs, root }: ObserveParts): ManagersSeen {
-  const folders = Object.entries(MANAGER_FOLDERS) as [Manager, string][];
-  const running = folders.filter(([, folder]) =>
-    readIfAllowed(() => Deno.statSync(root + folder)) !== undefined
+  const traces = Object.entries(MANAGER_TRACES) as [Manager, string][];
+  const running = traces.filter(([, trace]) =>
+    sharesNetwork() &&
+    readIfAllowed(() => Deno.statSync(root + trace)) !== undefined
   ).map(([name]) => name);
   const files = MANAGER_FILES.flatMap((path): [string, string][] => {
     const text = readIfAllowed(() => Deno.readTextFileSync(root + path));
@@ -159,6 +160,17 @@ export function seenMounts(): NetnsMount | undefined {
     ...path !== undefined && { path },
     ...isHost !== undefined && { isHost },
   });
+}
+
+/**
+ * Those programs set up the network that process 1 is in. A node that is a
+ * namespace of some machine, as on a stage, is out of their sight.
+ */
+function sharesNetwork(): boolean {
+  const [own, first] = ["self", 1].map((id) =>
+    readIfAllowed(() => Deno.readLinkSync(`/proc/${id}/ns/net`))
+  );
+  return own === undefined || first === undefined || own === first;
 }
 
 /** The namespace of processes that the machine booted with. Source: PROC_PID_INIT_INO in linux/proc_ns.h. */

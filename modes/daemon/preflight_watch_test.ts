@@ -317,7 +317,7 @@ Deno.test("HostWatch keeps other programs off the ENIs by files, and takes back 
   const macs = ["00:16:3e:00:00:01"];
   const watch = (more: Partial<WatchParts> = {}): HostWatch =>
     host.watch({ ...more, eniMacs: () => macs });
-  for (const name of ["NetworkManager", "systemd/netif"]) {
+  for (const name of ["NetworkManager/devices", "systemd/netif/state"]) {
     await Deno.mkdir(`${host.folder}/run/${name}`, { recursive: true });
   }
   // The command that is told makes the file.
