@@ -81,7 +81,7 @@ Deno.test("a claim that gives up leaves nothing, and says what it waited for", (
     assertEquals(error.kind, "timeout");
     assertEquals(
       error.message,
-      "Cannot lease an address to a within 5000 ms as 1 addresses are under way",
+      "Cannot lease an address to a within 5000 ms as 1 address is under way",
     );
     await rig.clock.advance(60_000);
     assertEquals(rig.keeper.leases(), []);

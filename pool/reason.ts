@@ -101,7 +101,7 @@ function reasonOf(state: PoolState, limits: PoolLimits, it: Case): Reason {
   if (stock.leaving > 0) {
     return because(
       "pending",
-      `${stock.leaving} addresses are being given back`,
+      `${addresses(stock.leaving)} being given back`,
     );
   }
   return bound(state, limits, stock);
@@ -146,11 +146,11 @@ function pending(
     if (!isComing || eni.problem === undefined) continue;
     return because(
       "pending",
-      `${stock.coming} addresses are under way; ${answerOf(eni.problem)}`,
+      `${addresses(stock.coming)} under way; ${answerOf(eni.problem)}`,
       eni.notBeforeMs,
     );
   }
-  return because("pending", `${stock.coming} addresses are under way`);
+  return because("pending", `${addresses(stock.coming)} under way`);
 }
 
 /** There is room on a card, yet nothing is under way to fill it. */
@@ -282,4 +282,8 @@ function because(
   nextMs?: number,
 ): Reason {
   return { kind, text, nextMs };
+}
+
+function addresses(count: number): string {
+  return count === 1 ? "1 address is" : `${count} addresses are`;
 }
