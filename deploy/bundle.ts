@@ -10,6 +10,12 @@ const ROOT: string = new URL("../", import.meta.url).pathname;
 /** The netlink thread. */
 const WORKER = { name: "netlink", entry: "netns/worker.ts" } as const;
 
+/** Loaded by a daemon in a cluster alone; no older Deno can load it. */
+const KUBERNETES = {
+  name: "kubernetes",
+  entry: "modes/daemon/kubernetes.ts",
+} as const;
+
 /** A first bundle may have to fetch the bundler. */
 const BUNDLE_TIMEOUT_MS = 300_000;
 
@@ -40,7 +46,7 @@ export async function bundleModes(
     name,
     entry,
   })).filter(({ name }) => wanted?.includes(name) ?? true);
-  bundles.push(WORKER);
+  bundles.push(WORKER, KUBERNETES);
   // Alone, as the first bundle of a machine fetches the bundler, and two at
   // once get in each other's way there.
   await bundleMain(folder, bundles);

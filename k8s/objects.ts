@@ -1,6 +1,6 @@
 /**
  * The objects that a node's daemon follows: its pods, itself, the
- * configuration of its namespace.
+ * configuration.
  *
  * @module
  */
@@ -51,19 +51,23 @@ export function oneNode(
 }
 
 /**
- * The ConfigMaps of one namespace: a node's overlay may be any of them.
+ * One ConfigMap. A right to this one alone is enough.
  *
  * @param kubernetes The API.
- * @param namespace The namespace.
+ * @param place Its namespace and its name.
  * @returns What to list and watch.
  */
-export function configMapsOf(
+export function configMapNamed(
   { core }: Kubernetes,
-  namespace: string,
+  place: { readonly namespace: string; readonly name: string },
 ): Source<V1ConfigMap> {
+  const { namespace, name } = place;
+  const fieldSelector = `metadata.name=${name}`;
   return {
-    what: `the ConfigMaps of ${namespace}`,
+    what: `the ConfigMap ${namespace}/${name}`,
     path: `/api/v1/namespaces/${namespace}/configmaps`,
-    list: (page) => core.listNamespacedConfigMap({ ...page, namespace }),
+    fieldSelector,
+    list: (page) =>
+      core.listNamespacedConfigMap({ ...page, namespace, fieldSelector }),
   };
 }

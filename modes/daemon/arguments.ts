@@ -19,6 +19,11 @@ export const USAGE: string =
   --state-dir DIR     journal and tombstones    [/var/lib/terway]
   --daemon-mode MODE  ${DAEMON_MODES.join(", ")} [ENIMultiIP]
   --pod-cidr CIDR     the node's pod CIDR, with --daemon-mode VPC
+  --node NAME         the node's name in a Kubernetes cluster: configuration,
+                      pods, events and the node's condition go by its API
+  --namespace NS      of ConfigMap eni-config, with --node  [kube-system]
+  --kubeconfig FILE   with --node, instead of the pod's service account
+  --http ADDRESS      serve /healthz, /readyz and /metrics, as 127.0.0.1:9479
   --log-level LEVEL   ${LOG_LEVELS.join(", ")} [info]
   --add-deadline S    how long an ADD waits for an address, in seconds [60]
   --install           put plugin and network list in place once pods can be
@@ -39,6 +44,10 @@ const DEFAULTS = {
   "log-level": "info",
   "daemon-mode": "ENIMultiIP",
   "pod-cidr": "",
+  node: "",
+  namespace: "kube-system",
+  kubeconfig: "",
+  http: "",
   "add-deadline": "60",
 };
 
@@ -64,6 +73,14 @@ export interface DaemonArguments {
   readonly mode: DaemonMode;
   /** The node's pod CIDR, in mode `VPC`. */
   readonly podCidr?: Cidr;
+  /** The cluster that the node is of. */
+  readonly cluster?: {
+    readonly nodeName: string;
+    readonly namespace: string;
+    readonly kubeconfig?: string;
+  };
+  /** Where health and metrics are served. */
+  readonly http?: { readonly hostname: string; readonly port: number };
   /** How much is logged. */
   readonly logLevel: LogLevel;
   /** How long an ADD waits for an address before the runtime comes again. */
@@ -125,22 +142,54 @@ export function readArguments(args: readonly string[]): DaemonArguments {
   if (install.length > 0 && !flags["install"]) {
     problems.push(`${install[0]} has no effect without --install`);
   }
+  const cluster = clusterOf(flags, problems);
+  const http = addressOf(flags.http, problems);
   if (problems.length > 0) throw new SyntaxError(problems.join("; "));
   return {
     config: flags.config,
-    ...(flags["node-config"] === ""
-      ? {}
-      : { nodeConfig: flags["node-config"] }),
+    ...flags["node-config"] && { nodeConfig: flags["node-config"] },
     socket: flags.socket,
     stateDir: flags["state-dir"],
     mode: mode ?? "ENIMultiIP",
-    ...(flags["pod-cidr"] === "" ? {} : { podCidr: flags["pod-cidr"] }),
+    ...flags["pod-cidr"] && { podCidr: flags["pod-cidr"] },
+    ...{ ...cluster && { cluster }, ...http && { http } },
     logLevel: logLevel ?? "info",
     addDeadlineMs,
     ...(flags["install"] ? { install } : {}),
     drain: flags.drain,
     help: flags.help,
   };
+}
+
+function clusterOf(
+  { node, namespace, kubeconfig }: {
+    readonly node: string;
+    readonly namespace: string;
+    readonly kubeconfig: string;
+  },
+  problems: string[],
+): DaemonArguments["cluster"] {
+  if (node === "") {
+    if (kubeconfig !== "") problems.push("--kubeconfig needs --node");
+    return undefined;
+  }
+  if (namespace === "") problems.push("--namespace must not be empty");
+  const file = kubeconfig === "" ? {} : { kubeconfig };
+  return { nodeName: node, namespace, ...file };
+}
+
+function addressOf(
+  text: string,
+  problems: string[],
+): DaemonArguments["http"] {
+  if (text === "") return undefined;
+  const [, hostname = "", digits = ""] = /^(.+):(\d{1,5})$/.exec(text) ?? [];
+  const port = Number(digits);
+  if (hostname !== "" && port >= 1 && port <= 65_535) {
+    return { hostname: hostname.replace(/^\[(.*)\]$/, "$1"), port };
+  }
+  problems.push(`--http must be ADDRESS:PORT: it is "${text}"`);
+  return undefined;
 }
 
 function installFlags(

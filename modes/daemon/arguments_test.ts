@@ -62,3 +62,25 @@ Deno.test("readArguments() wants a pod CIDR in mode VPC, and only there", () => 
     assertStringIncludes(message, part);
   }
 });
+
+Deno.test("a node's name makes it one of a cluster, a namespace is at hand", () => {
+  assertEquals(readArguments(["--node", "n1"]).cluster, {
+    nodeName: "n1",
+    namespace: "kube-system",
+  });
+  assertEquals(readArguments([]).cluster, undefined);
+  assertThrows(
+    () => readArguments(["--kubeconfig", "/k"]),
+    SyntaxError,
+    "--kubeconfig needs --node",
+  );
+});
+
+Deno.test("health is served where it is told, and nowhere else", () => {
+  assertEquals(readArguments(["--http", "[::1]:9479"]).http, {
+    hostname: "::1",
+    port: 9479,
+  });
+  assertEquals(readArguments([]).http, undefined);
+  assertThrows(() => readArguments(["--http", "9479"]), SyntaxError, "--http");
+});

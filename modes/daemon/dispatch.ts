@@ -8,6 +8,7 @@ import { KernelError } from "../../netns/kernel.ts";
 import { PoolError } from "../../pool/error.ts";
 import { errorFields, type Log } from "../log.ts";
 import type { WireRequest } from "../wire.ts";
+import type { PodBook } from "./pod_book.ts";
 import type { Attacher, SandboxRequest } from "./attach.ts";
 import { eniOf } from "./attached.ts";
 import {
@@ -22,6 +23,7 @@ import {
   type Answer,
   answer,
   errorAnswer,
+  meaning,
   NOTHING,
   versionAnswer,
 } from "./result.ts";
@@ -57,6 +59,8 @@ export interface DispatchParts {
   readonly notReady: () => NotReady | undefined;
   /** Lets the ports of the node that lead to a pod answer. */
   readonly wayBack: { open(): Promise<void> };
+  /** What an orchestrator knows of pods, and hears; absent without one. */
+  readonly pods?: PodBook;
   /** How long an ADD may take before the runtime is told to come again. */
   readonly addDeadlineMs: number;
   /** Told of an error after which nothing can be trusted any more. */
@@ -127,7 +131,11 @@ async function serveVerb(
   const { attacher } = parts;
   switch (request.verb) {
     case "ADD":
-      return await serveAdd(parts, ofSandbox(request), gone);
+      return await orTell(
+        parts,
+        request,
+        () => serveAdd(parts, ofSandbox(request), gone),
+      );
     case "CHECK":
       await attacher.check(ofSandbox(request));
       return { answer: NOTHING };
@@ -142,18 +150,41 @@ async function serveVerb(
   }
 }
 
+/** Lets the orchestrator hear why a pod has no network. */
+async function orTell<T>(
+  { pods }: DispatchParts,
+  { pod }: CniRequest,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const { msg, details } = meaning(error);
+    const why = details === "" ? msg : `${msg}: ${details}`;
+    if (pod !== undefined) pods?.refused(pod, why);
+    throw error;
+  }
+}
+
 async function serveAdd(
-  { attacher, wayBack, addDeadlineMs, log }: DispatchParts,
-  request: SandboxRequest,
+  { attacher, wayBack, addDeadlineMs, pods, log }: DispatchParts,
+  asked: SandboxRequest,
   gone: AbortSignal,
 ): Promise<Served> {
   const deadline = AbortSignal.timeout(addDeadlineMs);
   const startMs = performance.now();
+  const request = await withAsks(asked, pods);
   if (request.config.hasHostPorts) await wayBack.open();
   const { attachment, plan, heard, undo } = await attacher.add(
     request,
     AbortSignal.any([gone, deadline]),
   );
+  const tookMs = Math.round((performance.now() - startMs) * 100) / 100;
+  const eniId = eniOf(attachment)?.id;
+  if (request.pod !== undefined) {
+    const ips = addressesOf(attachment);
+    pods?.attached(request.pod, { ips, tookMs, ...eniId && { eniId } });
+  }
   log.info("attached", {
     ...(request.pod === undefined
       ? {}
@@ -161,11 +192,35 @@ async function serveAdd(
     container: request.owner.containerId,
     ifname: request.owner.ifName,
     netns: attachment.netns,
-    eni: eniOf(attachment)?.id,
+    eni: eniId,
     ip: addressesOf(attachment).join(", "),
-    took_ms: Math.round((performance.now() - startMs) * 100) / 100,
+    took_ms: tookMs,
   });
   return { answer: addAnswer(plan, request.config), heard, undo };
+}
+
+/** What the runtime says comes first: it has read the same pod. */
+async function withAsks(
+  request: SandboxRequest,
+  pods: PodBook | undefined,
+): Promise<SandboxRequest> {
+  const { pod, config } = request;
+  if (pods === undefined || pod === undefined) return request;
+  const { bandwidth, wantsEni, hindrance } = await pods.asksOf(pod);
+  if (hindrance !== undefined) {
+    const { mayPass, message, problems } = hindrance;
+    const { tryAgain, invalidConfig } = CNI_CODE;
+    const code = mayPass ? tryAgain : invalidConfig;
+    throw new RequestError(code, message, problems);
+  }
+  return {
+    ...request,
+    config: {
+      ...bandwidth && { bandwidth },
+      ...wantsEni && { eni: "exclusive" },
+      ...config,
+    },
+  };
 }
 
 async function serveGc(attacher: Attacher, request: CniRequest): Promise<void> {

@@ -17,6 +17,7 @@ import { errorFields, type Log, openLog } from "../log.ts";
 import { readArguments, USAGE } from "./arguments.ts";
 import type { DaemonArguments } from "./arguments.ts";
 import { Attacher } from "./attach.ts";
+import { type Cluster, joinCluster } from "./cluster.ts";
 import type { DaemonConfig } from "./config.ts";
 import { dispatch, type NotReady, type OperatorCommands } from "./dispatch.ts";
 import {
@@ -28,6 +29,8 @@ import { LiveConfig } from "./live.ts";
 import { Lender } from "./lender.ts";
 import { type DaemonMode, requireMode } from "./mode.ts";
 import type { NodeEnis } from "./enis.ts";
+import { releaseGone } from "./gone.ts";
+import { serveHttp } from "./http.ts";
 import { explain } from "./explain.ts";
 import { installBeside } from "./install.ts";
 import { type NodeFacts, openNode } from "./node.ts";
@@ -80,13 +83,13 @@ export async function main(args: readonly string[]): Promise<number> {
 }
 
 async function run(options: DaemonArguments, log: Log): Promise<void> {
-  const { config: path, nodeConfig: overlayPath } = options;
-  const places = { path, ...overlayPath !== undefined && { overlayPath } };
+  await Deno.mkdir(options.stateDir, { recursive: true, mode: 0o700 });
+  await using cluster = await join(options, log);
+  const places = cluster?.places ?? placesOf(options);
   const loaded = await loadConfig(places);
   const { config } = loaded;
   for (const warning of loaded.warnings) log.warning(warning);
   const node = await openNode(config, log);
-  await Deno.mkdir(options.stateDir, { recursive: true, mode: 0o700 });
   using journal = openJournal(`${options.stateDir}/journal.db`, {
     instanceId: node.instance.id,
   });
@@ -114,6 +117,7 @@ async function run(options: DaemonArguments, log: Log): Promise<void> {
     wayBack,
     history,
     mode,
+    ...cluster && { cluster },
     log,
   };
   const pool = await poolOptions({
@@ -135,6 +139,23 @@ async function run(options: DaemonArguments, log: Log): Promise<void> {
     ...uplinkMtu && { uplinkMtu },
   });
   await serveUntilTold({ ...parts, keeper, enis, lender });
+}
+
+function placesOf(
+  { config: path, nodeConfig: overlayPath }: DaemonArguments,
+): ConfigPlaces {
+  return { path, ...overlayPath !== undefined && { overlayPath } };
+}
+
+/** A drain needs nobody's leave, and tells nobody. */
+async function join(
+  options: DaemonArguments,
+  log: Log,
+): Promise<Cluster | undefined> {
+  const { cluster, drain, stateDir, mode } = options;
+  if (cluster === undefined || drain) return undefined;
+  const places = placesOf(options);
+  return await joinCluster({ ...cluster, places, stateDir, mode, log });
 }
 
 async function openPodCidr(
@@ -173,6 +194,7 @@ interface Parts {
   readonly wayBack: WayBack;
   readonly history: History;
   readonly mode: DaemonMode;
+  readonly cluster?: Cluster;
   readonly log: Log;
 }
 
@@ -212,6 +234,7 @@ async function serveUntilTold(parts: Parts & Pool): Promise<void> {
     wayBack,
     notReady,
     addDeadlineMs,
+    ...parts.cluster && { pods: parts.cluster.pods },
     broken: (error: Error) => stop.reject(error),
     commands,
     log,
@@ -225,6 +248,11 @@ async function serveUntilTold(parts: Parts & Pool): Promise<void> {
   const repairer = new Repairer({ ...parts, attacher });
   const tombstones = `${options.stateDir}/tombstones`;
   const upkeep = keepUp({ ...parts, tombstones, attacher, repairer });
+  parts.cluster?.follow({
+    keeper,
+    releaseGone: (isKnown) => releaseGone({ ...parts, attacher }, isKnown),
+  });
+  await using _http = serveHttp(options.http, { keeper, notReady, log });
   await using _install = beginInstall(options, log);
   try {
     onSignal((signal) => stop.resolve(signal));

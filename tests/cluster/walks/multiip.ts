@@ -62,7 +62,11 @@ async function podsPing(cluster: Cluster): Promise<void> {
   const { kubectl, description, region } = cluster;
   const [one, two] = await Promise.all(
     description.nodes.map(({ name }) =>
-      runPod(kubectl, { name: `ping-${name}`, nodeName: name })
+      runPod(kubectl, {
+        name: `client-${name}`,
+        nodeName: name,
+        image: "agnhost",
+      })
     ),
   );
   assert(one !== undefined && two !== undefined);
@@ -97,7 +101,7 @@ async function servicesAnswer(
   ]);
   for (const { name } of description.nodes) {
     const said = await kubectl([
-      ...["exec", `ping-${name}`, "--", "wget", "-q", "-T5", "-O-"],
+      ...["exec", `client-${name}`, "--", "curl", "-s", "-m5"],
       "http://server/hostname",
     ]);
     assertEquals(said.trim(), "server");

@@ -1,0 +1,81 @@
+/**
+ * The cluster that this node is of, if it is of any: where the configuration
+ * comes from, what pods ask for, whom it is told.
+ *
+ * Kubernetes' client is loaded only here and only then: without a cluster it
+ * would be a third of the daemon's memory.
+ *
+ * @module
+ */
+import type { PodName } from "../../netns/attachment.ts";
+import type { Keeper } from "../../pool/contract.ts";
+import type { Log } from "../log.ts";
+import type { ConfigPlaces } from "./eni_conf_file.ts";
+import type { DaemonMode } from "./mode.ts";
+import type { PodBook } from "./pod_book.ts";
+
+/** How to join a cluster. */
+export interface ClusterOptions {
+  /** The node's name in the cluster. */
+  readonly nodeName: string;
+  /** The daemon's namespace, which has `eni-config`. */
+  readonly namespace: string;
+  /** A kubeconfig; the pod's service account when absent. */
+  readonly kubeconfig?: string;
+  /** Where the configuration is until the API server has told it. */
+  readonly places: ConfigPlaces;
+  /** The daemon's folder. */
+  readonly stateDir: string;
+  /** How pods get their network. */
+  readonly mode: DaemonMode;
+  /** Where it is told. */
+  readonly log: Log;
+}
+
+/** What is told of while the daemon serves. */
+export interface ClusterWork {
+  /** The pool, whose state becomes the node's condition. */
+  readonly keeper: Pick<Keeper, "status">;
+  /**
+   * Ends the leases of pods that neither cluster nor kernel knows.
+   *
+   * @param isKnown Whether the cluster has a pod.
+   */
+  readonly releaseGone: (isKnown: (pod: PodName) => boolean) => Promise<void>;
+}
+
+/** A cluster that was joined. */
+export interface Cluster extends AsyncDisposable {
+  /** Where the configuration lies, and changes when it changes there. */
+  readonly places: ConfigPlaces;
+  /** What the cluster knows of pods, and hears of them. */
+  readonly pods: PodBook;
+  /** Why what is known may be behind; nothing while it is whole. */
+  problem(): string | undefined;
+  /**
+   * Begins to tell the node's condition and to compare leases with pods.
+   *
+   * @param work What it works with.
+   */
+  follow(work: ClusterWork): void;
+}
+
+/**
+ * Joins a cluster.
+ *
+ * @param options See {@linkcode ClusterOptions}.
+ * @returns The cluster; its API server may be away.
+ */
+export async function joinCluster(options: ClusterOptions): Promise<Cluster> {
+  const { openCluster }: typeof import("./kubernetes.ts") = await import(
+    kubernetesUrl()
+  );
+  return await openCluster(options);
+}
+
+/** In the executable it is a bundle of its own, beside ours. */
+function kubernetesUrl(): string {
+  return import.meta.url.endsWith("/modes/daemon/cluster.ts")
+    ? new URL("./kubernetes.ts", import.meta.url).href
+    : new URL("./kubernetes.js", import.meta.url).href;
+}

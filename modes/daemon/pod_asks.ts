@@ -1,0 +1,96 @@
+/**
+ * What a pod of Kubernetes asks of its network, read off its object.
+ *
+ * Sources: seed 000 (`alicloud/eni: 1`, one container of a pod), seed 003
+ * (`aliyun/eni: 1` in limits; kubernetes.io/…-bandwidth), reference §1.8 for
+ * the older annotations.
+ *
+ * @module
+ */
+import type { V1Pod } from "../../k8s/objects.ts";
+import { decodeBandwidth } from "./bandwidth.ts";
+import type { DaemonMode } from "./mode.ts";
+import type { PodAsks } from "./pod_book.ts";
+
+/** What a device plugin advertises for an ENI to oneself, old name and new. */
+const ENI_RESOURCES = ["aliyun/eni", "alicloud/eni"];
+
+/** The key under which containerd hands a pod's annotations over. */
+const ANNOTATIONS = "io.kubernetes.cri.pod-annotations";
+
+/** What was read, and what is wrong with it. */
+export interface ReadAsks {
+  /** What it asks for. */
+  readonly asks: PodAsks;
+  /** What can't be had, a line each: the pod shouldn't start. */
+  readonly refused: readonly string[];
+  /** What is wrong, a line each, and is passed over. */
+  readonly ignored: readonly string[];
+}
+
+/**
+ * Reads what a pod asks for.
+ *
+ * @example Seed 003's pod
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * const pod = {
+ *   metadata: { annotations: { "kubernetes.io/ingress-bandwidth": "10M" } },
+ *   spec: { containers: [{ name: "web", resources: { limits: { "aliyun/eni": "1" } } }] },
+ * };
+ * assertEquals(readAsks(pod, "VPC").asks, {
+ *   bandwidth: { ingressBitsPerSec: 10_000_000 },
+ *   wantsEni: true,
+ * });
+ * ```
+ * @param pod The pod.
+ * @param mode How pods of this node get their network.
+ * @returns What it asks for.
+ */
+export function readAsks(pod: V1Pod, mode: DaemonMode): ReadAsks {
+  const annotations = pod.metadata?.annotations ?? {};
+  const { bandwidth, problems } = decodeBandwidth({
+    [ANNOTATIONS]: annotations,
+  });
+  const eniCount = eniCountOf(pod);
+  const refused = eniCount > 1
+    ? [
+      `limits of aliyun/eni come to ${eniCount}: a pod has one ENI to ` +
+      "itself, so one container asks for 1 and the others for none",
+    ]
+    : [];
+  return {
+    asks: {
+      ...bandwidth && { bandwidth },
+      // In the other modes every pod has one, or none has.
+      ...mode === "VPC" && eniCount === 1 && { wantsEni: true },
+    },
+    refused,
+    ignored: problems.map((text) => text.replace(`runtimeConfig.`, "")),
+  };
+}
+
+function eniCountOf({ spec }: V1Pod): number {
+  const containers = [
+    ...spec?.initContainers ?? [],
+    ...spec?.containers ?? [],
+  ];
+  return containers.flatMap(({ resources }) =>
+    ENI_RESOURCES.map((name) => Number(resources?.limits?.[name] ?? 0))
+  ).reduce((sum, count) => sum + count, 0);
+}
+
+/**
+ * Tells whether an object is the pod that a runtime named.
+ *
+ * @param pod The object.
+ * @param uid What the runtime calls its UID; absent when it doesn't.
+ * @returns True also for the mirror of a static pod, whose own UID differs.
+ */
+export function isPod(pod: V1Pod, uid: string | undefined): boolean {
+  const { uid: own, annotations } = pod.metadata ?? {};
+  return uid === undefined || own === uid ||
+    annotations?.["kubernetes.io/config.mirror"] === uid ||
+    annotations?.["kubernetes.io/config.hash"] === uid;
+}

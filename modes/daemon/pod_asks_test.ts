@@ -1,0 +1,60 @@
+import { assert, assertEquals } from "@std/assert";
+import type { V1Pod } from "../../k8s/objects.ts";
+import { isPod, readAsks } from "./pod_asks.ts";
+
+function pod(
+  limits: readonly Record<string, string>[],
+  annotations: Record<string, string> = {},
+): V1Pod {
+  return {
+    metadata: { annotations },
+    spec: {
+      containers: limits.map((one, at) => ({
+        name: `c${at}`,
+        resources: { limits: one },
+      })),
+    },
+  };
+}
+
+Deno.test("a pod asks for an ENI by either name, in mode VPC only", () => {
+  for (const name of ["aliyun/eni", "alicloud/eni"]) {
+    const asking = pod([{}, { [name]: "1" }]);
+    assertEquals(readAsks(asking, "VPC").asks, { wantsEni: true });
+    assertEquals(readAsks(asking, "ENIMultiIP").asks, {});
+  }
+});
+
+Deno.test("a pod can't have two ENIs to itself, whoever asks", () => {
+  const asking = pod([{ "aliyun/eni": "1" }, { "aliyun/eni": "1" }]);
+  const { refused } = readAsks(asking, "VPC");
+  assertEquals(refused.length, 1);
+  assert(refused[0]?.includes("come to 2"));
+});
+
+Deno.test("bandwidth annotations are bits per second, the older ones bytes", () => {
+  const standard = pod([{}], { "kubernetes.io/egress-bandwidth": "8M" });
+  const older = pod([{}], { "k8s.aliyun.com/egress-bandwidth": "1M" });
+  assertEquals(readAsks(standard, "ENIMultiIP").asks, {
+    bandwidth: { egressBitsPerSec: 8_000_000 },
+  });
+  assertEquals(readAsks(older, "ENIMultiIP").asks, {
+    bandwidth: { egressBitsPerSec: 8 * 1024 * 1024 },
+  });
+});
+
+Deno.test("an annotation that can't be read is told, and the pod starts", () => {
+  const bad = pod([{}], { "kubernetes.io/egress-bandwidth": "fast" });
+  const { asks, refused, ignored } = readAsks(bad, "ENIMultiIP");
+  assertEquals([asks, refused], [{}, []]);
+  assert(ignored[0]?.includes("kubernetes.io/egress-bandwidth"), ignored[0]);
+});
+
+Deno.test("a successor of the same name is another pod, a mirror isn't", () => {
+  const { metadata } = { metadata: { uid: "u1" } };
+  assert(isPod({ metadata }, "u1"));
+  assert(isPod({ metadata }, undefined));
+  assert(!isPod({ metadata }, "u2"));
+  const annotations = { "kubernetes.io/config.mirror": "hash" };
+  assert(isPod({ metadata: { uid: "u3", annotations } }, "hash"));
+});

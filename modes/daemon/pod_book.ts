@@ -1,0 +1,65 @@
+/**
+ * What an orchestrator knows of pods, and what it hears of them. Without one,
+ * what the runtime says is all there is.
+ *
+ * @module
+ */
+import type { Ip } from "../../netns/ip.ts";
+import type { PodName } from "../../netns/attachment.ts";
+import type { Bandwidth } from "../../netns/bandwidth.ts";
+
+/** What a pod asks for, beside what the runtime says. */
+export interface PodAsks {
+  /** How fast it may be. */
+  readonly bandwidth?: Bandwidth;
+  /** Whether it has an ENI to itself. */
+  readonly wantsEni?: boolean;
+  /** Why it can't be served, now or at all. */
+  readonly hindrance?: PodHindrance;
+}
+
+/** Why a pod can't be served. */
+export interface PodHindrance {
+  /** Whether trying again may help. */
+  readonly mayPass: boolean;
+  /** What happened. */
+  readonly message: string;
+  /** All of it, a line each. */
+  readonly problems: readonly string[];
+}
+
+/** What a pod got. */
+export interface PodGot {
+  /** Its addresses. */
+  readonly ips: readonly Ip[];
+  /** The ENI that they are of; absent for those of the node's pod CIDR. */
+  readonly eniId?: string;
+  /** How long its ADD took. */
+  readonly tookMs: number;
+}
+
+/** Knows pods, and hears of them. */
+export interface PodBook {
+  /**
+   * Tells what a pod asks for.
+   *
+   * @param pod The pod.
+   * @returns What it asks for; nothing of its own when the orchestrator
+   * doesn't know it.
+   */
+  asksOf(pod: PodName): Promise<PodAsks>;
+  /**
+   * Hears that a pod has its network; returns at once.
+   *
+   * @param pod The pod.
+   * @param got What it got.
+   */
+  attached(pod: PodName, got: PodGot): void;
+  /**
+   * Hears that a pod can't have its network now; returns at once.
+   *
+   * @param pod The pod.
+   * @param why What the runtime is told.
+   */
+  refused(pod: PodName, why: string): void;
+}
