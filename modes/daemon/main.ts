@@ -248,10 +248,7 @@ async function serveUntilTold(parts: Parts & Pool): Promise<void> {
   const repairer = new Repairer({ ...parts, attacher });
   const tombstones = `${options.stateDir}/tombstones`;
   const upkeep = keepUp({ ...parts, tombstones, attacher, repairer });
-  parts.cluster?.follow({
-    keeper,
-    releaseGone: (isKnown) => releaseGone({ ...parts, attacher }, isKnown),
-  });
+  followCluster(parts, attacher);
   await using _http = serveHttp(options.http, { keeper, notReady, log });
   await using _install = beginInstall(options, log);
   try {
@@ -266,6 +263,14 @@ async function serveUntilTold(parts: Parts & Pool): Promise<void> {
     await keeper.stop();
     await kernel.settled();
   }
+}
+
+function followCluster(parts: Parts & Pool, attacher: Attacher): void {
+  const { cluster, keeper } = parts;
+  cluster?.follow({
+    keeper,
+    releaseGone: (isKnown) => releaseGone({ ...parts, attacher }, isKnown),
+  });
 }
 
 function beginInstall(
