@@ -100,6 +100,8 @@ export interface Places {
   readonly later: number;
   /** IPv6 addresses that shall follow. */
   readonly missing6: number;
+  /** IPv4 addresses more that would find one to follow them. */
+  readonly pairable: number;
   /** Idle IPv4 addresses that nobody will ever have. */
   readonly stray4: number;
   /** Idle IPv6 addresses that nobody will ever have. */
@@ -119,22 +121,26 @@ export function idlePlaces(eni: PooledEni, limits: PoolLimits): Places {
   const six = tallyOf(eni, 6);
   if (stack === "ipv4") {
     const now = four.idle;
-    return { now, later: 0, missing6: 0, stray4: 0, stray6: six.idle };
+    return { ...ALONE, now, stray4: 0, stray6: six.idle };
   }
   if (stack === "ipv6") {
     const now = six.idle;
-    return { now, later: 0, missing6: 0, stray4: four.idle, stray6: 0 };
+    return { ...ALONE, now, stray4: four.idle, stray6: 0 };
   }
   const now = Math.min(four.idle, six.idle);
   const asked4 = eni.assign?.family === 4 ? eni.assign.count : 0;
   const lacking = inUse(four) - inUse(six);
-  const room6 = placesOf(eni, limits) - six.total;
+  const room6 = Math.max(0, placesOf(eni, limits) - six.total);
   const missing6 = Math.max(0, Math.min(lacking, room6));
+  const pairable = Math.max(0, room6 - lacking - asked4);
   const later = Math.min(four.idle - now, missing6);
   const stray4 = four.idle - now - later;
   const stray6 = Math.max(0, Math.min(six.idle - now, -lacking - asked4));
-  return { now, later, missing6, stray4, stray6 };
+  return { now, later, missing6, pairable, stray4, stray6 };
 }
+
+/** Of a family that none follows. */
+const ALONE = { later: 0, missing6: 0, pairable: Infinity } as const;
 
 function inUse({ idle, leased, cooling }: Tally): number {
   return idle + leased + cooling;

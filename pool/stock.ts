@@ -86,10 +86,14 @@ export function inOrder(limits: PoolLimits, a: number, b: number): number {
  */
 export function roomOf(eni: PooledEni, limits: PoolLimits): number {
   const lead = leadOf(limits.stack);
-  const asked = eni.card === undefined
-    ? intended(eni, limits)
-    : tallyOf(eni, lead).total + assigning(eni, limits);
-  return Math.max(0, placesOf(eni, limits) - asked);
+  const places = placesOf(eni, limits);
+  if (eni.card === undefined) {
+    return Math.max(0, places - intended(eni, limits));
+  }
+  const asked = tallyOf(eni, lead).total + assigning(eni, limits);
+  // What IPv6 can't follow would only be given back.
+  const { pairable } = idlePlaces(eni, limits);
+  return Math.max(0, Math.min(places - asked, pairable));
 }
 
 /** Pods for which addresses were asked with the card itself. */
