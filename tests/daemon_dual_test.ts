@@ -238,3 +238,40 @@ Deno.test("a node whose vSwitch has no IPv6 says what to do", lab, async () => {
   assertStringIncludes(error ?? "", "has an IPv6 prefix");
   assertStringIncludes(error ?? "", "turn IPv6 on");
 });
+
+Deno.test(
+  "a node that becomes dual-stack keeps its pods, and new ones have both families",
+  lab,
+  async () => {
+    const config: Record<string, unknown> = { min_pool_size: 1 };
+    await using stage = await openStage({
+      nodeCount: 1,
+      zoneCount: 1,
+      ipv6: true,
+      config,
+    });
+    const caller = new Caller(stage);
+    using old = sandboxOn(stage, "old");
+    using fresh = sandboxOn(stage, "fresh");
+    const [oldIp = ""] = ipsOf(await caller.ok("ADD", old.env));
+    await stage.killDaemon("n1");
+    config.ip_stack = "dual";
+    await stage.restartDaemon("n1");
+    const ips = ipsOf(await caller.ok("ADD", fresh.env));
+    assertEquals(ips.map(familyOf), [4, 6]);
+    assertEquals(await ping(fresh.netns, oldIp), 3);
+    assertEquals(await ping(caller.node.netns, ips[1] ?? ""), 3);
+    await caller.ok("CHECK", old.env);
+    // And back: what it has it keeps, and the next one has IPv4 alone.
+    await stage.killDaemon("n1");
+    config.ip_stack = "ipv4";
+    await stage.restartDaemon("n1");
+    using last = sandboxOn(stage, "last");
+    assertEquals(ipsOf(await caller.ok("ADD", last.env)).map(familyOf), [4]);
+    await caller.ok("CHECK", fresh.env);
+    assertEquals(await ping(caller.node.netns, ips[1] ?? ""), 3);
+    for (const one of [old, fresh, last]) await caller.ok("DEL", one.env);
+    await stage.drain();
+    assertEquals(assigned(stage), []);
+  },
+);
