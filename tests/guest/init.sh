@@ -17,6 +17,14 @@ done
 mount -t tmpfs tmpfs /tmp
 mkdir -p /run/netns /run/lock /run/terway "$DIR"
 mount -t hostfs -o "$DIR" none "$DIR"
+# A newcomer's Deno may be below the host's /tmp, which can't be seen here.
+GUEST_DENO_DIR=${GUEST_DENO%/*}
+case $GUEST_DENO_DIR in
+/tmp/*)
+  mkdir -p "$GUEST_DENO_DIR"
+  mount -t hostfs -o "$GUEST_DENO_DIR" none "$GUEST_DENO_DIR"
+  ;;
+esac
 mount -t ext4 /dev/ubda "$GUEST_DISK_AT" || exit 1
 # The host has no modules of this kernel where modprobe looks.
 mkdir -p /run/modules/lib/modules
