@@ -26,7 +26,6 @@ export const NETWORK_PACKAGES: readonly Package[] = [
   { name: "iproute2", why: "namespaces of the tests", probe: "ip" },
   { name: "nftables", why: "the fabric's source check", probe: "nft" },
   { name: "iputils-ping", why: "packets between pods", probe: "ping" },
-  { name: "iperf3", why: "how fast pods may be", probe: "iperf3" },
 ];
 
 /** What builds the launcher; gcc comes with it. */
