@@ -18,7 +18,8 @@ export const USAGE: string =
   --socket PATH       where relays ask          [${DEFAULT_SOCKET}]
   --state-dir DIR     journal and tombstones    [/var/lib/terway]
   --daemon-mode MODE  ${DAEMON_MODES.join(", ")} [ENIMultiIP]
-  --pod-cidr CIDR     the node's pod CIDR, with --daemon-mode VPC
+  --pod-cidr CIDR     the node's pod CIDR, with --daemon-mode VPC; with --node
+                      the node's object tells it
   --node NAME         the node's name in a Kubernetes cluster: configuration,
                       pods, events and the node's condition go by its API
   --namespace NS      of ConfigMap eni-config, with --node  [kube-system]
@@ -137,7 +138,7 @@ export function readArguments(args: readonly string[]): DaemonArguments {
   for (const name of ["config", "socket", "state-dir"] as const) {
     if (flags[name] === "") problems.push(`--${name} must not be empty`);
   }
-  problems.push(...podCidrProblems(flags["pod-cidr"], mode));
+  problems.push(...podCidrProblems(flags["pod-cidr"], mode, flags.node !== ""));
   const install = installFlags(flags);
   if (install.length > 0 && !flags["install"]) {
     problems.push(`${install[0]} has no effect without --install`);
@@ -205,9 +206,10 @@ function installFlags(
 function podCidrProblems(
   text: string,
   mode: DaemonMode | undefined,
+  isInCluster: boolean,
 ): readonly string[] {
-  if (mode === "VPC" && text === "") {
-    return ["--pod-cidr must be given with --daemon-mode VPC"];
+  if (mode === "VPC" && text === "" && !isInCluster) {
+    return ["--pod-cidr must be given with --daemon-mode VPC, or --node"];
   }
   if (text === "") return [];
   if (mode !== "VPC") {

@@ -8,6 +8,7 @@
  * @module
  */
 import type { PodName } from "../../netns/attachment.ts";
+import { addressAt, type Cidr, contains, parseCidr } from "../../netns/ip.ts";
 import type { Keeper } from "../../pool/contract.ts";
 import type { Log } from "../log.ts";
 import type { ConfigPlaces } from "./eni_conf_file.ts";
@@ -50,6 +51,8 @@ export interface Cluster extends AsyncDisposable {
   readonly places: ConfigPlaces;
   /** What the cluster knows of pods, and hears of them. */
   readonly pods: PodBook;
+  /** Tells the node's pod CIDR, once it has one. */
+  podCidr(): Promise<Cidr>;
   /** Why what is known may be behind; nothing while it is whole. */
   problem(): string | undefined;
   /**
@@ -78,4 +81,28 @@ function kubernetesUrl(): string {
   return import.meta.url.endsWith("/modes/daemon/cluster.ts")
     ? new URL("./kubernetes.ts", import.meta.url).href
     : new URL("./kubernetes.js", import.meta.url).href;
+}
+
+/**
+ * Refuses a node's pod CIDR that isn't of the cluster's network, as the
+ * variable `Network` of older manifests names it. Source: seed 003.
+ *
+ * @param podCidr The node's.
+ * @param network The cluster's; anything goes without one.
+ * @throws {Error} That names both.
+ */
+export function requireWithin(
+  podCidr: Cidr,
+  network: string | undefined,
+): void {
+  if (network === undefined || network === "") return;
+  const { length } = parseCidr(network);
+  const own = parseCidr(podCidr);
+  const isWithin = own.length >= length &&
+    contains(network, addressAt(podCidr, 0));
+  if (isWithin) return;
+  throw new Error(
+    `Cannot serve pods of ${podCidr} as Network is ${network}: set Network in ` +
+      "the manifest to the controller manager's --cluster-cidr",
+  );
 }

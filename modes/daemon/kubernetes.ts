@@ -33,6 +33,10 @@ const CONFIG_DEADLINE_MS = 10_000;
 /** How often leases are compared with the cluster's pods. */
 const GONE_PERIOD_MS = 60_000;
 
+/** How often a node without a pod CIDR is looked at, and told of. */
+const CIDR_LOOK_MS = 1_000;
+const LOG_EVERY = 30;
+
 /** The annotation of a pod's addresses. Source: reference §1.8. */
 const POD_IPS = "k8s.aliyun.com/pod-ips";
 
@@ -78,6 +82,7 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
   return {
     places,
     pods: bookOf(parts),
+    podCidr: () => podCidrOf(parts),
     problem: () => pods.problem?.message,
     follow: (work) => follow(parts, work, kept),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
@@ -104,6 +109,25 @@ async function placesOf(
     ...places,
   });
   return places;
+}
+
+/** The controller manager gives a new node its CIDR within a second or two. */
+async function podCidrOf(
+  { config, options: { nodeName, log } }: Parts,
+): Promise<string> {
+  for (let count = 0;; count++) {
+    const cidrs = config.node()?.spec?.podCIDRs ?? [];
+    const found = cidrs.find((cidr) => !cidr.includes(":"));
+    if (found !== undefined) return found;
+    if (count % LOG_EVERY === 0) {
+      log.warning(
+        "waiting for the node's pod CIDR: does the controller " +
+          "manager have --allocate-node-cidrs?",
+        { node: nodeName },
+      );
+    }
+    await new Promise((resolve) => setTimeout(resolve, CIDR_LOOK_MS));
+  }
 }
 
 function bookOf(parts: Parts): PodBook {

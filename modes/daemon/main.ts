@@ -17,7 +17,7 @@ import { errorFields, type Log, openLog } from "../log.ts";
 import { readArguments, USAGE } from "./arguments.ts";
 import type { DaemonArguments } from "./arguments.ts";
 import { Attacher } from "./attach.ts";
-import { type Cluster, joinCluster } from "./cluster.ts";
+import { type Cluster, joinCluster, requireWithin } from "./cluster.ts";
 import type { DaemonConfig } from "./config.ts";
 import { dispatch, type NotReady, type OperatorCommands } from "./dispatch.ts";
 import {
@@ -82,9 +82,10 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-async function run(options: DaemonArguments, log: Log): Promise<void> {
-  await Deno.mkdir(options.stateDir, { recursive: true, mode: 0o700 });
-  await using cluster = await join(options, log);
+async function run(given: DaemonArguments, log: Log): Promise<void> {
+  await Deno.mkdir(given.stateDir, { recursive: true, mode: 0o700 });
+  await using cluster = await join(given, log);
+  const options = await withPodCidr(given, cluster);
   const places = cluster?.places ?? placesOf(options);
   const loaded = await loadConfig(places);
   const { config } = loaded;
@@ -156,6 +157,17 @@ async function join(
   if (cluster === undefined || drain) return undefined;
   const places = placesOf(options);
   return await joinCluster({ ...cluster, places, stateDir, mode, log });
+}
+
+/** In a cluster the node's object tells its pod CIDR. */
+async function withPodCidr(
+  options: DaemonArguments,
+  cluster: Cluster | undefined,
+): Promise<DaemonArguments> {
+  if (options.mode !== "VPC" || cluster === undefined) return options;
+  const podCidr = options.podCidr ?? await cluster.podCidr();
+  requireWithin(podCidr, Deno.env.get("Network"));
+  return { ...options, podCidr };
 }
 
 async function openPodCidr(

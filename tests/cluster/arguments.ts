@@ -18,10 +18,13 @@ export interface ClusterWish {
   /** How many zones, each with a vSwitch. */
   readonly zoneCount: number;
   /** The network that pods get; none: nodes aren't Ready. */
-  readonly network: "none" | "ptp" | "terway";
+  readonly network: Network;
   /** How kube-proxy does it. */
   readonly proxy: "nftables" | "iptables" | "none";
 }
+
+/** All of sig-network that a conforming cluster must pass: 45 cases. */
+const NETWORK_CONFORMANCE = String.raw`\[sig-network\].*\[Conformance\]`;
 
 /** What shall be done; every one to the cluster in `dir`. */
 export type Command =
@@ -36,6 +39,11 @@ export type Command =
       readonly name: "exec";
       readonly machine: string;
       readonly command: readonly [string, ...string[]];
+    }
+    | {
+      readonly name: "e2e";
+      /** A regular expression that names match. */
+      readonly focus: string;
     }
     | { readonly name: "load"; readonly files: readonly string[] }
     | {
@@ -55,13 +63,15 @@ export const USAGE: string =
 instances of an emulated cloud
 
   build                      build it from the Go module proxy, once
-  up [--nodes N] [--zones Z] [--network none|ptp|terway]
+  up [--nodes N] [--zones Z] [--network none|ptp|terway|terway-eni|terway-vpc]
      [--proxy nftables|iptables|none]      begin one (2 nodes, 2 zones)
   install                    terway of this source, as terway-multiip.yml
   status                     nodes, pods, and what each machine runs
   kubectl WORD …             kubectl as the administrator
   exec MACHINE [-- CMD …]    run a command (a shell) on n1, n2, … or cp
   load FILE …                import image archives on every node
+  e2e [FOCUS]                Kubernetes' own tests whose names match
+                             ([sig-network] and [Conformance])
   kill MACHINE DAEMON        end a daemon (kubelet, containerd, …) and start
                              it again
   down                       end it and leave nothing
@@ -69,7 +79,10 @@ instances of an emulated cloud
   --dir DIR   where it lives (${DEFAULT_CLUSTER_DIR}); it comes first
 `;
 
-const NETWORKS = ["none", "ptp", "terway"] as const;
+const NETWORKS = ["none", "ptp", "terway", "terway-eni", "terway-vpc"] as const;
+
+/** What pods' network is: terway by one of its three manifests, or not. */
+export type Network = typeof NETWORKS[number];
 const PROXIES = ["nftables", "iptables", "none"] as const;
 
 /** A node takes some 300 MB of memory. */
@@ -104,6 +117,11 @@ export function readCommand(words: readonly string[]): Command {
       return { name: verb, dir, ...readWish(verb, more) };
     case "exec":
       return { ...readExec(more), dir };
+    case "e2e": {
+      const [focus = NETWORK_CONFORMANCE, ...left] = more;
+      expectNoMore(verb, left);
+      return { name: verb, focus, dir };
+    }
     case "load":
       return { name: verb, files: more.map((path) => resolve(path)), dir };
     case "kill": {

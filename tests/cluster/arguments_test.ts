@@ -41,7 +41,7 @@ Deno.test("readCommand() refuses what it can't do, and says what it can", () => 
   const refused: readonly (readonly [string[], string])[] = [
     [["fly"], '"fly"'],
     [["up", "--nodes", "0"], "--nodes 0"],
-    [["up", "--network", "moon"], "none, ptp, terway"],
+    [["up", "--network", "moon"], "none, ptp, terway, terway-eni, terway-vpc"],
     [["up", "--moon"], "--moon"],
     [["down", "now"], '"now"'],
     [["exec"], "machine"],

@@ -32,8 +32,9 @@ import { type Kubectl, makeKubectl } from "./kubectl.ts";
 import { claimClusterDir, STATE_DIR, sweepUpCluster } from "./ledger.ts";
 import { startNode } from "./node.ts";
 import { CLUSTER_PACKAGES } from "./requirements.ts";
+import { makeRoutes } from "./routes.ts";
 import { startPtp } from "./ptp.ts";
-import { installTerway, makeTerwayImage } from "./terway.ts";
+import { installTerway, makeTerwayImage, MANIFESTS } from "./terway.ts";
 import { CLUSTER_TOOLS } from "./tools.ts";
 import { openTree, type Tree } from "./tree.ts";
 
@@ -41,6 +42,8 @@ import { openTree, type Tree } from "./tree.ts";
 export interface ClusterOptions extends ClusterWish {
   /** Its folder, absolute. */
   readonly dir: string;
+  /** Keys of eni_conf that win over those that the cloud needs. */
+  readonly eniConf?: (region: Region) => Readonly<Record<string, unknown>>;
   /** Hears of each step, once it is done. */
   readonly onStep: (line: string) => void;
 }
@@ -53,6 +56,9 @@ const INSTANCE_TYPE = "ecs.g7.xlarge";
 
 /** As quick as the stage's. */
 const CLOUD = { replyMs: 5, attachMs: 100, detachMs: 100, deleteMs: 20 };
+
+/** Networks whose pods have addresses of their node's pod CIDR. */
+const HAS_ROUTES: ReadonlySet<string> = new Set(["ptp", "terway-vpc"]);
 
 /** Images fill it: each node unpacks them for itself. */
 const STATE_SIZE = "12g";
@@ -104,7 +110,7 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
   if (self !== undefined) recordProcess(dir, { ...self, role: "server" });
   await mountState(dir);
   const images = [...await makeImages(programs, onStep)];
-  if (options.network === "terway") {
+  if (MANIFESTS.has(options.network)) {
     images.push(await makeTerwayImage(onStep));
   }
   const names = Array.from({ length: nodeCount }, (_, at) => `n${at + 1}`);
@@ -186,7 +192,7 @@ async function startAll(
         keyDir,
         programs,
         proxy: options.proxy,
-        podCidr: options.network === "ptp" ? POD_CIDR : VPC_CIDR,
+        podCidr: HAS_ROUTES.has(options.network) ? POD_CIDR : VPC_CIDR,
         images,
       })
     ),
@@ -200,11 +206,15 @@ async function startAll(
   });
   onStep(`nodes are registered: ${names.join(", ")}`);
   if (options.network === "none") return;
-  if (options.network === "ptp") {
-    await startPtp({ region, nodes, trees, kubectl });
-  } else {
+  if (HAS_ROUTES.has(options.network)) {
+    const cidrs = await makeRoutes({ region, nodes, kubectl });
+    if (options.network === "ptp") await startPtp(cidrs, trees);
+  }
+  const manifest = MANIFESTS.get(options.network);
+  if (manifest !== undefined) {
     const cloud = region.description;
-    await installTerway({ kubectl, cloud, manifest: "terway-multiip.yml" });
+    const config = options.eniConf?.(region) ?? {};
+    await installTerway({ kubectl, cloud, manifest, config });
   }
   await waitForReady(kubectl);
   onStep("nodes and CoreDNS are ready");

@@ -46,17 +46,38 @@ export async function runPod(
   kubectl: Kubectl,
   wish: PodWish,
 ): Promise<PodSeen> {
-  const { name } = wish;
+  await createPod(kubectl, wish);
+  return await waitForPod(kubectl, wish.name);
+}
+
+/**
+ * Makes a pod in the namespace `default`.
+ *
+ * @param kubectl Asks the API server.
+ * @param wish See {@linkcode PodWish}.
+ */
+export async function createPod(
+  kubectl: Kubectl,
+  wish: PodWish,
+): Promise<void> {
   await kubectl(["apply", "-f", "-"], { stdin: podText(wish) });
-  await kubectl(
-    [
-      "wait",
-      `pod/${name}`,
-      "--for=condition=Ready",
-      `--timeout=${READY_DEADLINE_S}s`,
-    ],
-    { signal: AbortSignal.timeout((READY_DEADLINE_S + 10) * 1000) },
-  );
+}
+
+/**
+ * Waits until a pod is ready.
+ *
+ * @param kubectl Asks the API server.
+ * @param name The pod's name.
+ * @returns The pod.
+ */
+export async function waitForPod(
+  kubectl: Kubectl,
+  name: string,
+): Promise<PodSeen> {
+  const timeout = `--timeout=${READY_DEADLINE_S}s`;
+  await kubectl(["wait", `pod/${name}`, "--for=condition=Ready", timeout], {
+    signal: AbortSignal.timeout((READY_DEADLINE_S + 10) * 1000),
+  });
   const path = "jsonpath={.spec.nodeName} {.status.podIP}";
   const said = await kubectl(["get", "pod", name, "-o", path]);
   const [nodeName = "", ip = ""] = said.split(" ");

@@ -18,7 +18,14 @@ const ROOT = new URL("../../", import.meta.url).pathname;
 const SOURCES = ["deploy", "k8s", "modes", "netns", "pool"];
 
 /** The manifests that there are. */
-export type Manifest = "terway-multiip.yml";
+export type Manifest = "terway-multiip.yml" | "terway-eni.yml" | "terway.yml";
+
+/** By a cluster's network, the manifest that makes it. */
+export const MANIFESTS: ReadonlyMap<string, Manifest> = new Map([
+  ["terway", "terway-multiip.yml"],
+  ["terway-eni", "terway-eni.yml"],
+  ["terway-vpc", "terway.yml"],
+]);
 
 /** What is installed. */
 export interface TerwayWish {

@@ -52,6 +52,10 @@ Deno.test({
 });
 
 async function everyNodeServes({ kubectl }: Cluster): Promise<void> {
+  const rollout = ["rollout", "status", "ds/terway-eniip", "--timeout=60s"];
+  await kubectl(["-n", "kube-system", ...rollout], {
+    signal: AbortSignal.timeout(70_000),
+  });
   const set = ["-n", "kube-system", "get", "ds", "terway-eniip"];
   const path =
     "jsonpath={.status.numberReady}/{.status.desiredNumberScheduled}";
@@ -71,7 +75,7 @@ async function podsPing(cluster: Cluster): Promise<void> {
   );
   assert(one !== undefined && two !== undefined);
   const said = await kubectl(["exec", one.name, "--", "ping", "-c2", two.ip]);
-  assertMatch(said, /2 packets received/);
+  assertMatch(said, /2 (packets )?received/);
   for (const { ip, nodeName } of [one, two]) {
     const eni = [...region.cloud.model.enis.values()]
       .find(({ ips }) => ips.includes(ip));
@@ -102,6 +106,8 @@ async function servicesAnswer(
   for (const { name } of description.nodes) {
     const said = await kubectl([
       ...["exec", `client-${name}`, "--", "curl", "-s", "-m5"],
+      // kube-proxy hears of a Service a moment after it was made.
+      ...["--retry", "20", "--retry-connrefused", "--retry-delay", "1"],
       "http://server/hostname",
     ]);
     assertEquals(said.trim(), "server");
