@@ -93,18 +93,27 @@ export interface PodNetwork {
 }
 
 /** A pod on an ENI that it shares, by policy routing. */
-export interface VethAttachment extends PodNetwork {
+export interface VethAttachment extends PodNetwork, MaybeTagged {
   /** The datapath and its version. */
   readonly recipe: "veth/1";
-  /** The ENI that the addresses belong to. */
+  /** The ENI that the addresses belong to, or its trunk. */
   readonly eni: AttachedEni;
 }
 
+/** A pod whose packets may bear a tag on the card. */
+export interface MaybeTagged {
+  /**
+   * Set when the addresses are of a member ENI: the tag, by which its trunk
+   * tells members apart. Source: `DeviceIndex` of the member's attachment.
+   */
+  readonly vlanId?: number;
+}
+
 /** A pod on an ENI that it shares, by IPvlan. */
-export interface IpvlanAttachment extends PodNetwork {
+export interface IpvlanAttachment extends PodNetwork, MaybeTagged {
   /** The datapath and its version. */
   readonly recipe: "ipvlan/1";
-  /** The ENI that the addresses belong to. */
+  /** The ENI that the addresses belong to, or its trunk. */
   readonly eni: AttachedEni;
   /** The prefixes of the cluster's services. Source: `service_cidr`. */
   readonly serviceCidrs: readonly Cidr[];
@@ -135,6 +144,21 @@ export interface ExclusiveAttachment extends PodNetwork {
   readonly hostPeer?: HostPeer;
 }
 
+/** A pod that has a member ENI to itself, as a VLAN of the trunk ENI. */
+export interface VlanAttachment extends PodNetwork {
+  /** The datapath and its version. */
+  readonly recipe: "vlan/1";
+  /**
+   * The member, with its own vSwitch; but MAC and index are the trunk's, which
+   * its frames bear.
+   */
+  readonly eni: AttachedEni;
+  /** The tag, by which the trunk tells members apart. */
+  readonly vlanId: number;
+  /** As for a pod with an ENI of its own. */
+  readonly hostPeer?: HostPeer;
+}
+
 /** What a pod with an ENI of its own reaches through its node. */
 export interface HostPeer {
   /** The node's addresses, one a family. */
@@ -156,6 +180,7 @@ export type Attachment =
   | VethAttachment
   | IpvlanAttachment
   | ExclusiveAttachment
+  | VlanAttachment
   | VpcAttachment;
 
 /**

@@ -7,9 +7,10 @@ import type { Attachment } from "./attachment.ts";
 import { exclusivePlan } from "./datapath/exclusive.ts";
 import { ipvlanEniPlan, ipvlanPlan, turnedBack } from "./datapath/ipvlan.ts";
 import { type EniLink, eniPlan, podPlan } from "./datapath/veth.ts";
+import { tagSteps, trunkSteps, vlanPlan } from "./datapath/vlan.ts";
 import { vpcNodePlan, vpcPlan } from "./datapath/vpc.ts";
 import type { Ip } from "./ip.ts";
-import type { Plan } from "./step.ts";
+import type { Plan, Step } from "./step.ts";
 import { NotSupportedError } from "./unsupported.ts";
 
 export type { EniLink } from "./datapath/veth.ts";
@@ -73,18 +74,22 @@ export function planOf(attachment: Attachment, node: NodeFacts): Plans {
   switch (attachment.recipe) {
     case "veth/1": {
       const { eni } = attachment;
-      const pod = podPlan(attachment, node.eni ?? eni);
-      if (node.eni === undefined) return { shared: NOTHING, pod };
+      const plan = podPlan(attachment, node.eni ?? eni);
+      if (node.eni === undefined) return { shared: NOTHING, pod: plan };
+      const pod = before(tagSteps(attachment, node.eni), plan);
       const { gateway, gateway6 } = eni;
       const { nodeIp, eniMtu: mtu, uplink } = node;
-      const shared = eniPlan({
-        link: node.eni,
-        nodeIp,
-        gateway,
-        ...gateway6 !== undefined && { gateway6 },
-        ...mtu !== undefined && { mtu },
-        ...uplink !== undefined && { uplink },
-      });
+      const shared = withSteps(
+        eniPlan({
+          link: node.eni,
+          nodeIp,
+          gateway,
+          ...gateway6 !== undefined && { gateway6 },
+          ...mtu !== undefined && { mtu },
+          ...uplink !== undefined && { uplink },
+        }),
+        trunkSteps(attachment, node.eni),
+      );
       return { shared, pod };
     }
     case "ipvlan/1": {
@@ -92,11 +97,20 @@ export function planOf(attachment: Attachment, node: NodeFacts): Plans {
       const nodeIps = [node.nodeIp];
       // Without the ENI nothing can be made; what is left can be removed.
       const link = node.eni ?? { ...eni, name: NOWHERE };
-      const pod = ipvlanPlan(attachment, { link, nodeIps });
-      if (node.eni === undefined) return { shared: NOTHING, pod };
+      const plan = ipvlanPlan(attachment, { link, nodeIps });
+      if (node.eni === undefined) return { shared: NOTHING, pod: plan };
+      const pod = before(tagSteps(attachment, link), plan);
       const { eniMtu: mtu } = node;
       const own = { link, nodeIps, ...mtu !== undefined && { mtu } };
-      return { shared: ipvlanEniPlan(own, turnedBack(attachment)), pod };
+      const shared = ipvlanEniPlan(own, {
+        cidrs: turnedBack(attachment),
+        gateway: eni.gateway,
+      });
+      return { shared: withSteps(shared, trunkSteps(attachment, link)), pod };
+    }
+    case "vlan/1": {
+      const trunk = node.eni ?? { name: NOWHERE };
+      return { shared: NOTHING, pod: vlanPlan(attachment, trunk) };
     }
     case "exclusive/1":
       return { shared: NOTHING, pod: exclusivePlan(attachment) };
@@ -111,4 +125,13 @@ export function planOf(attachment: Attachment, node: NodeFacts): Plans {
     `recipe ${recipe}`,
     "it is a later version's; run that version, or delete the pod with it",
   );
+}
+
+/** No packet of a pod shall go without its tag. */
+function before(steps: readonly Step[], plan: Plan): Plan {
+  return { ...plan, steps: [...steps, ...plan.steps] };
+}
+
+function withSteps(plan: Plan, steps: readonly Step[]): Plan {
+  return { ...plan, steps: [...plan.steps, ...steps] };
 }

@@ -30,8 +30,8 @@ export type SteerMatch =
   | { readonly to: Cidr }
   /** What a link sends from a prefix. */
   | { readonly from: Cidr }
-  /** All that a link gets with a tag. */
-  | { readonly tagged: true };
+  /** What a link gets for a prefix, with a tag. */
+  | { readonly taggedTo: Cidr };
 
 /** What becomes of them. */
 export type SteerAction =
@@ -80,6 +80,13 @@ const OFFSETS = {
 
 const WORD_BYTES = 4;
 
+/** What every packet has. */
+const ANYTHING: WordKey = {
+  offset: 0,
+  mask: new Uint8Array(WORD_BYTES),
+  value: new Uint8Array(WORD_BYTES),
+};
+
 /**
  * Tells at which end of a link a filter hangs.
  *
@@ -87,7 +94,7 @@ const WORD_BYTES = 4;
  * @returns Tags are looked at where packets come in, prefixes where they leave.
  */
 export function hookOf(match: SteerMatch): "ingress" | "egress" {
-  return "tagged" in match ? "ingress" : "egress";
+  return "taggedTo" in match ? "ingress" : "egress";
 }
 
 /**
@@ -97,8 +104,7 @@ export function hookOf(match: SteerMatch): "ingress" | "egress" {
  * @returns A family, or `vlan`.
  */
 export function protocolOf(match: SteerMatch): Family | "vlan" {
-  if ("tagged" in match) return "vlan";
-  return familyOf("to" in match ? match.to : match.from);
+  return "taggedTo" in match ? "vlan" : familyOf(prefixOf(match)[1]);
 }
 
 /**
@@ -114,28 +120,32 @@ export function protocolOf(match: SteerMatch): Family | "vlan" {
  * assertEquals([...key?.value ?? []], [172, 21, 0, 0]);
  * ```
  * @param match Which packets.
- * @returns At least one word; one that any packet has for all.
+ * @returns At least one word; one that any packet has for all addresses.
  */
 export function keysOf(match: SteerMatch): readonly WordKey[] {
-  const nothing = {
-    offset: 0,
-    mask: new Uint8Array(4),
-    value: new Uint8Array(4),
-  };
-  if ("tagged" in match) return [nothing];
-  const [side, cidr] = "to" in match
-    ? ["to", match.to] as const
-    : ["from", match.from] as const;
+  const [side, cidr] = prefixOf(match);
   const { ip, length, family } = parseCidr(cidr);
   const bytes = ipToBytes(ip);
   const keys: WordKey[] = [];
+  if ("taggedTo" in match) keys.push(versionKey(family));
   for (let at = 0; at * 8 < length; at += WORD_BYTES) {
     const mask = maskOf(length - at * 8);
     const value = bytes.slice(at, at + WORD_BYTES)
       .map((byte, i) => byte & (mask[i] ?? 0));
     keys.push({ offset: OFFSETS[family][side] + at, mask, value });
   }
-  return keys.length === 0 ? [nothing] : keys;
+  return keys.length === 0 ? [ANYTHING] : keys;
+}
+
+/** Behind a tag may be either family; in front of all stands its number. */
+function versionKey(family: Family): WordKey {
+  const mask = new Uint8Array([0xf0, 0, 0, 0]);
+  return { offset: 0, mask, value: new Uint8Array([family << 4, 0, 0, 0]) };
+}
+
+function prefixOf(match: SteerMatch): readonly ["from" | "to", Cidr] {
+  if ("from" in match) return ["from", match.from];
+  return ["to", "to" in match ? match.to : match.taggedTo];
 }
 
 /**
@@ -161,9 +171,11 @@ function protocolText(match: SteerMatch): string {
 }
 
 function matchText(match: SteerMatch): string {
-  if ("tagged" in match) return "u32 0 0";
-  const [side, cidr] = "to" in match ? ["dst", match.to] : ["src", match.from];
-  return `${familyOf(cidr) === 6 ? "ip6" : "ip"} ${side} ${cidr}`;
+  const [side, cidr] = prefixOf(match);
+  const family = familyOf(cidr);
+  const version = "taggedTo" in match ? `u8 0x${family}0 0xf0 at 0 match ` : "";
+  return `${version}${family === 6 ? "ip6" : "ip"} ` +
+    `${side === "to" ? "dst" : "src"} ${cidr}`;
 }
 
 function actionText(action: SteerAction): string {

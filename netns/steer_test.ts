@@ -25,13 +25,23 @@ Deno.test("keysOf() compares the words of a prefix, and no more", () => {
 });
 
 Deno.test("keysOf() has a word that any packet has", () => {
-  assertEquals(words({ tagged: true }), ["00000000/00000000 at 0"]);
   assertEquals(words({ to: "0.0.0.0/0" }), ["00000000/00000000 at 0"]);
 });
 
+Deno.test("keysOf() tells the families apart behind a tag", () => {
+  assertEquals(words({ taggedTo: "10.0.0.7/32" }), [
+    "40000000/f0000000 at 0",
+    "0a000007/ffffffff at 16",
+  ]);
+  assertEquals(words({ taggedTo: "fd00::/16" }), [
+    "60000000/f0000000 at 0",
+    "fd000000/ffff0000 at 24",
+  ]);
+});
+
 Deno.test("hookOf() looks at tags coming in and at prefixes leaving", () => {
-  assertEquals(hookOf({ tagged: true }), "ingress");
+  assertEquals(hookOf({ taggedTo: "10.0.0.7/32" }), "ingress");
   assertEquals(hookOf({ from: "10.0.0.7/32" }), "egress");
   assertEquals(protocolOf({ to: "fd00::/8" }), 6);
-  assertEquals(protocolOf({ tagged: true }), "vlan");
+  assertEquals(protocolOf({ taggedTo: "fd00::/8" }), "vlan");
 });

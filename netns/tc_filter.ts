@@ -199,7 +199,8 @@ export function listFilters(
 }
 
 /**
- * Deletes a filter.
+ * Deletes a filter, and with the last of its priority the priority itself: of
+ * several the kernel would keep it, empty.
  *
  * Equivalent to: `tc filter delete dev $link $hook protocol $protocol prio
  * $priority handle $handle u32`
@@ -210,6 +211,18 @@ export function listFilters(
  * @throws {NetlinkError} `ENOENT` when it is gone.
  */
 export function deleteFilter(
+  socket: RouteSocket,
+  place: FilterPlace,
+  handle: number,
+): void {
+  deleteOne(socket, place, handle);
+  const isEmpty = (body: Uint8Array<ArrayBuffer>): boolean =>
+    kindOf(body) === "u32" && !optionsOf(body).has(TCA_U32_SEL);
+  const left = dump(socket, place);
+  if (left.length > 0 && left.every(isEmpty)) deleteOne(socket, place, 0);
+}
+
+function deleteOne(
   socket: RouteSocket,
   place: FilterPlace,
   handle: number,

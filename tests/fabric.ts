@@ -198,6 +198,26 @@ export class Fabric implements AsyncDisposable {
   }
 
   /**
+   * Gives a trunk a member: what bears its tag is its own, and its source
+   * check too. The trunk's machine gets no link by that. Only where this kernel
+   * has VLANs.
+   *
+   * @param trunkId The card that carries it.
+   * @param member The member's id and addresses, and its tag.
+   */
+  addMember(
+    trunkId: string,
+    member: Omit<Card, "mac"> & { readonly vlanId: number },
+  ): void {
+    const { machine, port: trunk } = this.#plugged(trunkId);
+    const { id, ips, vlanId } = member;
+    const port = this.#router.addMember(trunk, { vlanId, alias: id });
+    const card = { id, ips, mac: trunk.mac };
+    this.#cards.set(id, { machine, card, ips: new Set(ips), port });
+    for (const ip of ips) this.#router.addHost(port, ip);
+  }
+
+  /**
    * Pulls a card out: its link vanishes, wherever it is.
    *
    * @param cardId The card; one that isn't plugged in is fine.

@@ -238,7 +238,9 @@ export class Guest implements AsyncDisposable {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#pending.set(id, { resolve, reject });
     const late = new Error(`the guest doesn't answer to ${verb}`);
-    const timer = setTimeout(() => reject(late), REQUEST_DEADLINE_MS);
+    const own = verb === "run" ? (argument as Run).deadlineMs ?? 0 : 0;
+    const deadlineMs = own + REQUEST_DEADLINE_MS;
+    const timer = setTimeout(() => reject(late), deadlineMs);
     try {
       const text = `${JSON.stringify({ id, verb, argument })}\n`;
       await this.#line.write(new TextEncoder().encode(text));

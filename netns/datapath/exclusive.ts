@@ -33,9 +33,11 @@
 import { linkAlias } from "../alias.ts";
 import {
   addressesOf,
+  type AttachedEni,
   type ExclusiveAttachment,
   hostLinkName,
   type HostPeer,
+  type PodNetwork,
   vethMacs,
 } from "../attachment.ts";
 import { bandwidthSteps, ifbOf } from "../bandwidth.ts";
@@ -83,13 +85,42 @@ export const HOST_PEER_LINK = "veth1";
  * @throws {NotSupportedError} When the vSwitch hasn't the family of an address.
  */
 export function exclusivePlan(attachment: ExclusiveAttachment): Plan {
+  const { card: host, eni: { mac }, mtu, owner: { ifName } } = attachment;
+  return ownInterfacePlan(attachment, {
+    comes: [{ kind: "moveLink", mac, host, pod: { name: ifName } }],
+    isReady: [{ kind: "link", place: "pod", link: ifName, mac, mtu }],
+  });
+}
+
+/** A pod with an interface of its own to the VPC. */
+export type OwnInterface = PodNetwork & {
+  /** The ENI. */
+  readonly eni: AttachedEni;
+  /** The pair that leads to the node. */
+  readonly hostPeer?: HostPeer;
+};
+
+/**
+ * Plans a pod with an interface of its own to the VPC, whatever that is.
+ *
+ * @param attachment What the pod gets.
+ * @param card Steps by which its interface comes into the pod, and, once its
+ * settings are made, is up.
+ * @returns Steps in the pod and on the node.
+ * @throws {NotSupportedError} When the vSwitch hasn't the family of an address.
+ */
+export function ownInterfacePlan(
+  attachment: OwnInterface,
+  card: { readonly comes: readonly Step[]; readonly isReady: readonly Step[] },
+): Plan {
   const { hostPeer } = attachment;
   const ips = addressesOf(attachment);
   return {
     netns: attachment.netns,
     steps: [
       ...hostPeer === undefined ? [] : pairSteps(attachment, ips),
-      ...cardSteps(attachment, ips),
+      ...card.comes,
+      ...cardSteps(attachment, ips, card.isReady),
       ...hostPeer === undefined
         ? []
         : ips.flatMap((ip) => peerSteps({ attachment, hostPeer, ip })),
@@ -99,18 +130,17 @@ export function exclusivePlan(attachment: ExclusiveAttachment): Plan {
 
 /** The card, and all that the pod says to the VPC. */
 function cardSteps(
-  attachment: ExclusiveAttachment,
+  attachment: OwnInterface,
   ips: readonly Ip[],
+  isReady: readonly Step[],
 ): readonly Step[] {
-  const { card, eni, mtu, owner } = attachment;
+  const { eni, owner } = attachment;
   const link = owner.ifName;
-  const at = { place: "pod", link } as const;
   const ipv6 = ips.some((ip) => familyOf(ip) === 6);
   return [
-    { kind: "moveLink", mac: eni.mac, host: card, pod: { name: link } },
     ...ipv6 ? [ipv6On("pod", "lo"), ipv6On("pod", link)] : [],
     ...ipv6 ? [ipv6Deaf("pod", link)] : [],
-    { kind: "link", ...at, mac: eni.mac, mtu },
+    ...isReady,
     ...limits(attachment),
     ...ips.flatMap((ip): readonly Step[] => [
       address(ip, attachment),
@@ -124,7 +154,7 @@ function cardSteps(
 }
 
 /** What comes in by card and pair is limited together. */
-function limits(attachment: ExclusiveAttachment): readonly Step[] {
+function limits(attachment: OwnInterface): readonly Step[] {
   const { bandwidth, hostPeer, mtu, owner } = attachment;
   const pair = hostPeer === undefined ? [] : [HOST_PEER_LINK];
   const podLinks = [owner.ifName, ...pair];
@@ -137,7 +167,7 @@ function limits(attachment: ExclusiveAttachment): readonly Step[] {
  * that of another interface on the same one, so only the pod's first has it.
  * IPv6 hears of every neighbour by the gateway, as an instance does.
  */
-function address(ip: Ip, attachment: ExclusiveAttachment): AddressStep {
+function address(ip: Ip, attachment: OwnInterface): AddressStep {
   const { eni, owner, podTable } = attachment;
   const at = { kind: "address", place: "pod", link: owner.ifName } as const;
   if (familyOf(ip) === 6) return { ...at, cidr: hostCidr(ip) };
@@ -149,7 +179,7 @@ function address(ip: Ip, attachment: ExclusiveAttachment): AddressStep {
     : { ...first, broadcast, prefixRoute: false };
 }
 
-function gatewayOf(ip: Ip, { eni }: ExclusiveAttachment): Ip {
+function gatewayOf(ip: Ip, { eni }: OwnInterface): Ip {
   const gateway = familyOf(ip) === 4 ? eni.gateway : eni.gateway6;
   if (gateway !== undefined) return gateway;
   throw new NotSupportedError(
@@ -160,7 +190,7 @@ function gatewayOf(ip: Ip, { eni }: ExclusiveAttachment): Ip {
 
 /** The pair, ready for the families of the addresses. */
 function pairSteps(
-  attachment: ExclusiveAttachment,
+  attachment: OwnInterface,
   ips: readonly Ip[],
 ): readonly Step[] {
   const { mtu } = attachment;
@@ -198,7 +228,7 @@ function noPathFilter(link: string): SysctlStep {
 /** The way between an address of the pod and its node. */
 function peerSteps(
   { attachment, hostPeer, ip }: {
-    readonly attachment: ExclusiveAttachment;
+    readonly attachment: OwnInterface;
     readonly hostPeer: HostPeer;
     readonly ip: Ip;
   },
@@ -235,7 +265,7 @@ function peerSteps(
   ];
 }
 
-function pairOf({ owner }: ExclusiveAttachment): Omit<Pair, "ip"> {
+function pairOf({ owner }: OwnInterface): Omit<Pair, "ip"> {
   const macs = vethMacs(owner);
   return {
     host: { name: hostLinkName(owner), mac: macs.host },

@@ -52,6 +52,9 @@ import type { EniLink } from "./veth.ts";
 /** Where filters that turn packets back stand. Source: Terway's own recipe. */
 export const TURN_BACK_PRIORITY = 40_000;
 
+/** The MAC of every gateway of a VPC. Source: Terway's own recipe. */
+export const GATEWAY_MAC: Mac = "ee:ff:ff:ff:ff:ff";
+
 /** The node, as the plans need it. */
 export interface IpvlanNode {
   /** The ENI as the node sees it now. */
@@ -77,12 +80,12 @@ export function ownSlave(ifIndex: number): string {
  * that turn packets to services back.
  *
  * @param node The ENI and the node.
- * @param cidrs What the node's own stack serves.
+ * @param pods What the node's own stack serves, and the vSwitch's gateway.
  * @returns Steps on the node alone.
  */
 export function ipvlanEniPlan(
   { link, nodeIps, mtu }: IpvlanNode,
-  cidrs: readonly Cidr[],
+  { cidrs, gateway }: { readonly cidrs: readonly Cidr[]; readonly gateway: Ip },
 ): Plan {
   const slave = ownSlave(link.ifIndex);
   const card = { place: "host", link: link.name } as const;
@@ -91,6 +94,9 @@ export function ipvlanEniPlan(
   return {
     steps: [
       { kind: "link", ...card, mac: link.mac },
+      // The card asks with the node's address, and the slave has that too: it
+      // would get the answers, and pods on pairs would find no gateway.
+      { kind: "neighbour", ...card, ip: gateway, mac: GATEWAY_MAC },
       {
         kind: "sublink",
         ...own,
@@ -175,6 +181,7 @@ export function ipvlanPlan(
       ...ipv6 ? [ipv6Deaf("pod", name)] : [],
       ...ips.flatMap((ip) => [
         podAddress(ip, attachment),
+        ...gatewaySteps(ip, attachment),
         ...nodeSteps(ip, { attachment, nodeIps, mac: eni.mac }),
         ...podRoutes(
           { pod: { name, mac: eni.mac }, ip },
@@ -192,9 +199,10 @@ export function ipvlanPlan(
  * and meet on it. For IPv6 all go by the gateway, as on an instance.
  */
 function podAddress(ip: Ip, attachment: IpvlanAttachment): Step {
-  const { eni, owner, podTable } = attachment;
+  const { eni, owner, podTable, vlanId } = attachment;
   const at = { kind: "address", place: "pod", link: owner.ifName } as const;
-  if (familyOf(ip) === 6) return { ...at, cidr: hostCidr(ip) };
+  const isLone = familyOf(ip) === 6 || vlanId !== undefined;
+  if (isLone) return { ...at, cidr: hostCidr(ip) };
   const { length } = parseCidr(eni.subnet);
   const address = {
     ...at,
@@ -202,6 +210,21 @@ function podAddress(ip: Ip, attachment: IpvlanAttachment): Step {
     broadcast: addressAt(eni.subnet, -1),
   };
   return podTable === undefined ? address : { ...address, prefixRoute: false };
+}
+
+/** A member's question for its gateway would bear no tag: it isn't asked. */
+function gatewaySteps(
+  ip: Ip,
+  attachment: IpvlanAttachment,
+): readonly Step[] {
+  if (attachment.vlanId === undefined) return [];
+  return [{
+    kind: "neighbour",
+    place: "pod",
+    link: attachment.owner.ifName,
+    ip: gatewayOf(ip, attachment),
+    mac: GATEWAY_MAC,
+  }];
 }
 
 /** The node is a neighbour whose MAC is the pod's own. */

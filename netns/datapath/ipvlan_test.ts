@@ -54,6 +54,8 @@ Deno.test("ipvlanEniPlan() turns services and the node's own back", () => {
     "action mirred ingress redirect dev ipvl_5";
   assertEquals(commandsOf(shared), [
     "ip link set eth1 up",
+    "ip neighbour add 10.1.255.253 lladdr ee:ff:ff:ff:ff:ff dev eth1 nud " +
+    "permanent",
     "ip link add link eth1 name ipvl_5 up type ipvlan mode l2 && " +
     "ip link set ipvl_5 arp off",
     "sysctl net.ipv4.conf.ipvl_5.forwarding=1 net.ipv4.conf.ipvl_5.rp_filter=0",

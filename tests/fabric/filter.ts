@@ -39,8 +39,16 @@ table inet vpc {
 }
 `;
 
+/** What a fabric asks of a packet filter. */
+export interface PacketFilter {
+  /** Begins to count what the VPC forwards. */
+  watch(match: string): Promise<() => Promise<Count>>;
+  /** Reads how many packets the source check dropped. */
+  spoofed(): Promise<number>;
+}
+
 /** The packet filter of one namespace. */
-export class Filter {
+export class Filter implements PacketFilter {
   readonly #netns: string;
   #counterCount = 0;
 

@@ -19,7 +19,7 @@ import {
   type LinkSeen,
   setLink,
 } from "../../netns/link.ts";
-import { addVeth } from "../../netns/link_add.ts";
+import { addLink, addVeth } from "../../netns/link_add.ts";
 import {
   createNamespace,
   type Namespace,
@@ -30,7 +30,8 @@ import {
 import { deleteNeighbour, replaceNeighbour } from "../../netns/neighbour.ts";
 import { deleteRoute, replaceRoute } from "../../netns/route.ts";
 import { openRoutes, type RouteSocket } from "../../netns/socket.ts";
-import { type Count, Filter } from "./filter.ts";
+import { type Count, Filter, type PacketFilter } from "./filter.ts";
+import { LegacyFilter } from "./filter_legacy.ts";
 import { LOOPBACK_INDEX, writeSysctls } from "./kernel.ts";
 
 /** The MAC of every gateway. Source: what an ECS instance's ARP table shows. */
@@ -74,7 +75,7 @@ export class Router implements AsyncDisposable {
   /** The path of its namespace. */
   readonly netns: string;
   /** Its packet filter. */
-  readonly filter: Filter;
+  readonly filter: PacketFilter;
   readonly #namespace: Namespace;
   readonly #routes: RouteSocket;
   readonly #servers: Deno.HttpServer[] = [];
@@ -82,7 +83,7 @@ export class Router implements AsyncDisposable {
   readonly #ports = new Map<string, Port>();
   #portCount = 0;
 
-  private constructor(namespace: Namespace, filter: Filter) {
+  private constructor(namespace: Namespace, filter: PacketFilter) {
     this.netns = namespace.path;
     this.filter = filter;
     this.#namespace = namespace;
@@ -113,7 +114,9 @@ export class Router implements AsyncDisposable {
         // Its addresses are its own, at once.
         "ipv6/conf/default/accept_dad": "0",
       });
-      const router = new Router(namespace, await Filter.install(netns));
+      const filter = await Filter.install(netns)
+        .catch(() => LegacyFilter.install(netns));
+      const router = new Router(namespace, filter);
       setLink(router.#routes, LOOPBACK_INDEX, { up: true });
       return router;
     } catch (error) {
@@ -156,12 +159,15 @@ export class Router implements AsyncDisposable {
         peer: { name: link, mac, namespace },
       });
     }
+    return this.#settle({ name, mac, alias: wish.alias });
+  }
+
+  /** Makes a link of the VPC answer as a port does. */
+  #settle(
+    { name, mac, alias }: { name: string; mac: Mac; alias: string },
+  ): Port {
     const { ifIndex } = this.#find(name);
-    setLink(this.#routes, ifIndex, {
-      alias: wish.alias,
-      mac: GATEWAY_MAC,
-      up: true,
-    });
+    setLink(this.#routes, ifIndex, { alias, mac: GATEWAY_MAC, up: true });
     setInetConf(this.#routes, ifIndex, { proxyArp: 1 });
     // Else an ARP that is answered for somebody else waits up to 0.8 s.
     writeSysctls(this.#namespace, { [`ipv4/neigh/${name}/proxy_delay`]: "0" });
@@ -172,6 +178,27 @@ export class Router implements AsyncDisposable {
     const port = { name, ifIndex, mac };
     this.#ports.set(name, port);
     return port;
+  }
+
+  /**
+   * Makes the port of a member ENI: frames of its trunk's port that bear its
+   * tag. Only where this kernel has VLANs.
+   *
+   * @param trunk The trunk's port.
+   * @param member The tag, and whose it is, for people.
+   * @returns The port; it goes with the trunk's.
+   */
+  addMember(trunk: Port, member: { vlanId: number; alias: string }): Port {
+    const name = `${trunk.name}.${member.vlanId}`;
+    addLink(this.#routes, {
+      name,
+      kind: "vlan",
+      parent: trunk.ifIndex,
+      vlanId: member.vlanId,
+      up: true,
+    });
+    // Frames to a member bear the trunk's MAC, as the VLANs of a node have it.
+    return this.#settle({ name, mac: trunk.mac, alias: member.alias });
   }
 
   /**

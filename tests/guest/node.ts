@@ -70,7 +70,8 @@ export class GuestNode implements AsyncDisposable {
   readonly node: RegionNode;
   /** Another node of the region, a namespace without a daemon. */
   readonly other: RegionNode;
-  readonly #dir: string;
+  /** The folder that is shared with the guest. */
+  readonly dir: string;
   readonly #options: GuestNodeOptions;
   readonly #parts: AsyncDisposableStack;
   #files: PreparedDaemon;
@@ -89,7 +90,7 @@ export class GuestNode implements AsyncDisposable {
     if (node === undefined || other === undefined) throw new Error("no nodes");
     this.region = open.region;
     this.guest = open.guest;
-    this.#dir = open.dir;
+    this.dir = open.dir;
     this.#files = open.files;
     this.#network = open.options.network ?? {};
     this.node = node;
@@ -180,7 +181,7 @@ export class GuestNode implements AsyncDisposable {
     await this.region.cloud.settled();
     await this.killDaemon();
     const { node, region } = this;
-    const place = { dir: this.#dir, region, node };
+    const place = { dir: this.dir, region, node };
     const changed = { ...this.#options, ...options };
     this.#files = await prepare(place, changed);
     this.#network = changed.network ?? {};
