@@ -11,8 +11,10 @@ import type { PodName } from "../../netns/attachment.ts";
 import { addressAt, type Cidr, contains, parseCidr } from "../../netns/ip.ts";
 import type { Keeper } from "../../pool/contract.ts";
 import type { Log } from "../log.ts";
+import type { DaemonConfig } from "./config.ts";
 import type { ConfigPlaces } from "./eni_conf_file.ts";
 import type { DaemonMode } from "./mode.ts";
+import { serviceCidrs } from "./eni_conf_values.ts";
 import type { PodBook } from "./pod_book.ts";
 
 /** How to join a cluster. */
@@ -51,6 +53,8 @@ export interface Cluster extends AsyncDisposable {
   readonly places: ConfigPlaces;
   /** What the cluster knows of pods, and hears of them. */
   readonly pods: PodBook;
+  /** Tells the range of Services as `service_cidr` writes it, if it can. */
+  serviceCidr(): Promise<string | undefined>;
   /** Tells the node's pod CIDR, once it has one. */
   podCidr(): Promise<Cidr>;
   /** Why what is known may be behind; nothing while it is whole. */
@@ -81,6 +85,35 @@ function kubernetesUrl(): string {
   return import.meta.url.endsWith("/modes/daemon/cluster.ts")
     ? new URL("./kubernetes.ts", import.meta.url).href
     : new URL("./kubernetes.js", import.meta.url).href;
+}
+
+/**
+ * Gives a configuration without `service_cidr` the cluster's.
+ *
+ * @param config The configuration.
+ * @param cluster The cluster; nothing is added without one.
+ * @param mode How pods get their network: those that share ENIs can do without.
+ * @returns The configuration.
+ * @throws {Error} When the cluster doesn't say, and pods need it.
+ */
+export async function withServiceCidr(
+  config: DaemonConfig,
+  cluster: Pick<Cluster, "serviceCidr"> | undefined,
+  mode: DaemonMode,
+): Promise<DaemonConfig> {
+  if (config.serviceCidrs !== undefined || cluster === undefined) return config;
+  const canDoWithout = mode === "ENIMultiIP";
+  const told = canDoWithout
+    ? cluster.serviceCidr().catch(() => undefined)
+    : cluster.serviceCidr();
+  const found = serviceCidrs.safeParse(await told ?? "");
+  if (found.success) return { ...config, serviceCidrs: found.data };
+  if (canDoWithout) return config;
+  throw new Error(
+    "Cannot tell the range of Services, which pods with an ENI to themselves " +
+      "reach by the node: neither a ServiceCIDR nor kubeadm-config says it; " +
+      "set service_cidr in eni_conf",
+  );
 }
 
 /**

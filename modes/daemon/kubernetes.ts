@@ -25,6 +25,7 @@ import type { Cluster, ClusterOptions, ClusterWork } from "./cluster.ts";
 import { ClusterConfig } from "./cluster_config.ts";
 import { isPod, readAsks } from "./pod_asks.ts";
 import type { PodAsks, PodBook, PodGot, PodHindrance } from "./pod_book.ts";
+import { serviceCidrFrom } from "./service_cidr.ts";
 import { NodeCondition } from "./node_condition.ts";
 
 /** A start waits as long for the API server's configuration. */
@@ -82,6 +83,7 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
   return {
     places,
     pods: bookOf(parts),
+    serviceCidr: () => serviceCidrOf(kubernetes),
     podCidr: () => podCidrOf(parts),
     problem: () => pods.problem?.message,
     follow: (work) => follow(parts, work, kept),
@@ -109,6 +111,39 @@ async function placesOf(
     ...places,
   });
   return places;
+}
+
+/** Older clusters have no ServiceCIDR, others no kubeadm-config. */
+async function serviceCidrOf(
+  { core, networking }: Kubernetes,
+): Promise<string | undefined> {
+  const ranges = await orNothing(() =>
+    call("list ServiceCIDRs", () => networking.listServiceCIDR())
+  );
+  const kubeadm = await orNothing(() =>
+    call("read kubeadm-config", () =>
+      core.readNamespacedConfigMap({
+        namespace: "kube-system",
+        name: "kubeadm-config",
+      }))
+  );
+  const text = kubeadm?.data?.["ClusterConfiguration"];
+  return serviceCidrFrom({
+    ranges: (ranges?.items ?? []).map(({ metadata, spec }) => ({
+      name: metadata?.name ?? "",
+      cidrs: spec?.cidrs ?? [],
+    })),
+    ...text && { kubeadm: text },
+  });
+}
+
+async function orNothing<T>(work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return undefined;
+    throw error;
+  }
 }
 
 /** The controller manager gives a new node its CIDR within a second or two. */

@@ -174,3 +174,19 @@ Deno.test("what a pod got is its annotation and its event", () =>
       JSON.stringify(annotations()) ===
         '{"k8s.aliyun.com/pod-ips":"10.1.0.3"}');
   }));
+
+Deno.test("the cluster tells the range of Services and the node's pod CIDR", () =>
+  withCluster(async (server, cluster) => {
+    assertEquals(await cluster.serviceCidr(), undefined);
+    server.put("/apis/networking.k8s.io/v1/servicecidrs", {
+      metadata: { name: "kubernetes" },
+      spec: { cidrs: ["172.21.0.0/20"] },
+    });
+    assertEquals(await cluster.serviceCidr(), "172.21.0.0/20");
+    const podCidr = cluster.podCidr();
+    server.put(NODES, {
+      ...node({}),
+      spec: { podCIDRs: ["fd44::/64", "172.30.1.0/24"] },
+    });
+    assertEquals(await podCidr, "172.30.1.0/24");
+  }));

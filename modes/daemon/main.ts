@@ -17,7 +17,12 @@ import { errorFields, type Log, openLog } from "../log.ts";
 import { readArguments, USAGE } from "./arguments.ts";
 import type { DaemonArguments } from "./arguments.ts";
 import { Attacher } from "./attach.ts";
-import { type Cluster, joinCluster, requireWithin } from "./cluster.ts";
+import {
+  type Cluster,
+  joinCluster,
+  requireWithin,
+  withServiceCidr,
+} from "./cluster.ts";
 import type { DaemonConfig } from "./config.ts";
 import { dispatch, type NotReady, type OperatorCommands } from "./dispatch.ts";
 import {
@@ -88,7 +93,7 @@ async function run(given: DaemonArguments, log: Log): Promise<void> {
   const options = await withPodCidr(given, cluster);
   const places = cluster?.places ?? placesOf(options);
   const loaded = await loadConfig(places);
-  const { config } = loaded;
+  const config = await withServiceCidr(loaded.config, cluster, options.mode);
   for (const warning of loaded.warnings) log.warning(warning);
   const node = await openNode(config, log);
   using journal = openJournal(`${options.stateDir}/journal.db`, {

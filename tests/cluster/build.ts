@@ -148,6 +148,17 @@ async function wrap(module: ToolModule): Promise<string> {
   return folder;
 }
 
+/**
+ * Finds a module's own files, and downloads them if need be.
+ *
+ * @param module The module.
+ * @returns Their folder.
+ */
+export async function moduleFolder(module: ToolModule): Promise<string> {
+  const asked = `${module.path}@${module.version}`;
+  return JSON.parse(await go(["mod", "download", "-json", asked])).Dir;
+}
+
 /** Runs `go`, in a folder without a module unless told. */
 async function go(args: readonly string[], cwd = "/"): Promise<string> {
   const { success, stdout, stderr } = await new Deno.Command("nice", {

@@ -11,7 +11,8 @@ import { makeImage } from "../../deploy/archive.ts";
 import { putWithLibraries, write } from "../../deploy/image_root.ts";
 import { cacheFolder } from "../../deploy/launcher/build.ts";
 import { run } from "./command.ts";
-import { COREDNS_VERSION } from "./tools.ts";
+import { moduleFolder } from "./build.ts";
+import { COREDNS_VERSION, KUBERNETES } from "./tools.ts";
 
 const REGISTRY = "registry.k8s.io";
 
@@ -33,6 +34,8 @@ interface Recipe {
   /** Files of this machine: another size or time makes another image. */
   readonly inputs: readonly string[];
   readonly fill: (root: string) => Promise<void>;
+  /** Counts changes of what `fill` calls. */
+  readonly version?: number;
 }
 
 const PAUSE_SOURCE = new URL("./pause.c", import.meta.url).pathname;
@@ -112,6 +115,7 @@ function recipes(programs: ReadonlyMap<string, string>): readonly Recipe[] {
         Env: [PATH],
       },
       inputs: [BUSYBOX, program("agnhost"), program("coredns")],
+      version: 2,
       fill: (root) =>
         fillAgnhost(root, {
           agnhost: program("agnhost"),
@@ -170,6 +174,12 @@ async function fillAgnhost(
   await place(programs.agnhost, `${root}/agnhost`);
   await Deno.symlink("agnhost", `${root}/agnhost-2`);
   await place(programs.coredns, `${root}/coredns`);
+  // What its servers of TLS show; without them they don't start.
+  const sources = await moduleFolder(KUBERNETES);
+  for (const name of ["localhost.crt", "localhost.key"]) {
+    const from = `${sources}/test/images/agnhost/porter/${name}`;
+    await Deno.copyFile(from, `${root}/${name}`);
+  }
 }
 
 /** Source: the users and groups that the conformance tests look for. */
@@ -201,8 +211,10 @@ async function contentHash(recipe: Recipe): Promise<string> {
     const { size, mtime } = await Deno.stat(path);
     return [path, size, mtime?.getTime()];
   }));
-  const { name, tags, config, fill } = recipe;
-  const whole = JSON.stringify([name, tags, config, inputs, `${fill}`]);
+  const { name, tags, config, fill, version } = recipe;
+  const whole = JSON.stringify([
+    ...[name, tags, config, inputs, `${fill}`, version],
+  ]);
   const digest = await crypto.subtle.digest(
     "SHA-256",
     new TextEncoder().encode(whole),

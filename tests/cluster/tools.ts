@@ -42,7 +42,8 @@ export interface Tool {
   readonly isTest?: boolean;
 }
 
-const KUBERNETES: ToolModule = {
+/** Kubernetes. */
+export const KUBERNETES: ToolModule = {
   name: "kubernetes",
   path: "k8s.io/kubernetes",
   version: `v${KUBERNETES_VERSION}`,
