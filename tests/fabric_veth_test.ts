@@ -1,7 +1,8 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
+import { wayBackCommands } from "../netns/datapath/way_back.ts";
 import type { Ip } from "../netns/ip.ts";
-import { Fixture, PODS_OF } from "./fabric/fixture.ts";
-import { ping, seenBy } from "./fabric/inside.ts";
+import { Fixture, NODE_IPS, PODS_OF } from "./fabric/fixture.ts";
+import { addService, ping, runIn, seenBy } from "./fabric/inside.ts";
 
 /** Namespaces need root; nothing here can be shown without. */
 const lab = { ignore: Deno.uid() !== 0 };
@@ -77,5 +78,28 @@ Deno.test(
     const stranger = fixture.addPod("n1", "fd01::99");
     assertEquals(await ping(stranger, "fd02::2"), 0);
     assertEquals(await fabric.spoofed(), 3);
+  },
+);
+
+Deno.test(
+  "veth: a pod gets through a service that gives it the node's address",
+  lab,
+  async () => {
+    await using fixture = await Fixture.open({ ipv6: false });
+    const { fabric, nodes } = fixture;
+    const pod = fixture.addPod("n1", "10.1.0.10");
+    const backend = fixture.addPod("n2", "10.2.0.10");
+    const service = { ip: "172.21.0.9", backend: "10.2.0.10" };
+    await addService(nodes.n1.netns, service);
+    // Answers come in by the node's own card, as on any node with kube-proxy.
+    const forward = "echo 1 >/proc/sys/net/ipv4/conf/eth0/forwarding";
+    const script = [forward, ...wayBackCommands()].join("\n");
+    const made = await runIn(nodes.n1.netns, ["sh", "-ec", script]);
+    assert(made.success);
+    const server = { netns: backend, ip: service.backend };
+    const target = { ip: service.ip, port: 80 };
+    assertEquals(await seenBy(server, pod, target), NODE_IPS.n1[0]);
+    // Every packet of it left by the node's own card.
+    assertEquals(await fabric.spoofed(), 0);
   },
 );

@@ -1,6 +1,7 @@
 /**
- * The way back of a connection that the node translated: to a `hostPort`, or
- * to a NodePort whose policy is `Local`.
+ * The way of a connection that the node translates: of answers from behind a
+ * `hostPort` or a NodePort whose policy is `Local`, and of a pod's calls that
+ * kube-proxy gives the node's address.
  *
  * ```text
  *  client C ── eth0 ── C → N:8080, translated to P:80 ── cali… ── pod
@@ -14,6 +15,10 @@
  * the VPC takes that address from the node's own card only. So the connection
  * is marked when it comes in, and its answers are routed by table main. What
  * wasn't translated isn't marked, and keeps its way.
+ *
+ * A pod that calls a NodePort, or a Service while kube-proxy doesn't know the
+ * pod for one of the cluster, gets the node's address too: kube-proxy marks the
+ * first packet (rule 1025), and all later ones are known by their connection.
  *
  * Pure data, as every datapath.
  *
@@ -30,6 +35,15 @@ export const WAY_BACK_MARK = 0x10;
 
 /** After packets to a pod (512), before those from one (2048). */
 export const RULE_WAY_BACK_PRIORITY = 1024;
+
+/**
+ * What kube-proxy marks to be given the node's address. Source: kube-proxy's
+ * `masqueradeBit`, 14 unless told, of both its modes.
+ */
+const MASQUERADE_MARK = 0x4000;
+
+/** Right after ours. */
+const RULE_MASQUERADE_PRIORITY = 1025;
 
 /** Our table of nftables. */
 export const WAY_BACK_TABLE = {
@@ -51,34 +65,59 @@ const CHAINS = [
   { ...IN, name: "way_back", type: "filter", hook: "prerouting", prio: -150 },
 ] as const;
 
+/** Each as JSON for the kernel and as words for people, without what it does. */
 const RULES = [
   {
-    ...IN,
-    chain: "way_in",
-    comment: "terway: marks what was translated to a pod",
-    expr: [
-      match(meta("iifname"), "!=", PODS),
-      match(meta("oifname"), "==", PODS),
-      match(ct("direction"), "==", "original"),
-      match(ct("status"), "in", "dnat"),
-      setBit(ct("mark")),
-    ],
+    text: `iifname != "${PODS}" oifname "${PODS}" ct direction original ` +
+      "ct status dnat ct mark set ct mark",
+    rule: {
+      ...IN,
+      chain: "way_in",
+      comment: "terway: marks what was translated to a pod",
+      expr: [
+        match(meta("iifname"), "!=", PODS),
+        match(meta("oifname"), "==", PODS),
+        match(ct("direction"), "==", "original"),
+        match(ct("status"), "in", "dnat"),
+        setBit(ct("mark")),
+      ],
+    },
   },
   {
-    ...IN,
-    chain: "way_back",
-    comment: "terway: its answers leave as it came",
-    expr: [
-      match(meta("iifname"), "==", PODS),
-      match(ct("direction"), "==", "reply"),
-      match({ "&": [ct("mark"), WAY_BACK_MARK] }, "==", WAY_BACK_MARK),
-      setBit(meta("mark")),
-    ],
+    text:
+      `iifname "${PODS}" ct direction reply ct mark & ${WAY_BACK_MARK} == ` +
+      `${WAY_BACK_MARK} meta mark set meta mark`,
+    rule: {
+      ...IN,
+      chain: "way_back",
+      comment: "terway: its answers leave as it came",
+      expr: [
+        match(meta("iifname"), "==", PODS),
+        match(ct("direction"), "==", "reply"),
+        match({ "&": [ct("mark"), WAY_BACK_MARK] }, "==", WAY_BACK_MARK),
+        setBit(meta("mark")),
+      ],
+    },
+  },
+  {
+    text: `iifname "${PODS}" ct direction original ct status snat ` +
+      "meta mark set meta mark",
+    rule: {
+      ...IN,
+      chain: "way_back",
+      comment: "terway: masqueraded packets leave by the first card",
+      expr: [
+        match(meta("iifname"), "==", PODS),
+        match(ct("direction"), "==", "original"),
+        match(ct("status"), "in", "snat"),
+        setBit(meta("mark")),
+      ],
+    },
   },
 ] as const;
 
 /**
- * Plans the rule that marked packets follow.
+ * Plans the rules that marked packets follow.
  *
  * @returns Steps on the node.
  */
@@ -89,6 +128,12 @@ export function wayBackPlan(): Plan {
       place: "host",
       priority: RULE_WAY_BACK_PRIORITY,
       mark: WAY_BACK_MARK,
+      table: TABLE_MAIN,
+    }, {
+      kind: "rule",
+      place: "host",
+      priority: RULE_MASQUERADE_PRIORITY,
+      mark: MASQUERADE_MARK,
       table: TABLE_MAIN,
     }],
   };
@@ -102,12 +147,6 @@ export function wayBackPlan(): Plan {
 export function wayBackCommands(): readonly string[] {
   const { family, name } = WAY_BACK_TABLE;
   const table = `${family} ${name}`;
-  const match = {
-    way_in: `iifname != "${PODS}" oifname "${PODS}" ct direction original ` +
-      "ct status dnat ct mark set ct mark",
-    way_back: `iifname "${PODS}" ct direction reply ct mark & ` +
-      `${WAY_BACK_MARK} == ${WAY_BACK_MARK} meta mark set meta mark`,
-  } as const;
   return [
     ...wayBackPlan().steps.map((step) => command(step)),
     `nft add table ${table}`,
@@ -115,8 +154,8 @@ export function wayBackCommands(): readonly string[] {
       `nft 'add chain ${table} ${name} { type ${type} hook ${hook} ` +
       `priority ${prio}; policy accept; }'`
     ),
-    ...RULES.map(({ chain, comment }) =>
-      `nft 'add rule ${table} ${chain} ${match[chain]} | ${WAY_BACK_MARK} ` +
+    ...RULES.map(({ text, rule: { chain, comment } }) =>
+      `nft 'add rule ${table} ${chain} ${text} | ${WAY_BACK_MARK} ` +
       `comment "${comment}"'`
     ),
   ];
@@ -134,7 +173,7 @@ export function makeWayBack(): readonly NftCommand[] {
     ...CHAINS.map((chain) => ({
       add: { chain: { ...chain, policy: "accept" } },
     })),
-    ...RULES.map((rule) => ({ add: { rule } })),
+    ...RULES.map(({ rule }) => ({ add: { rule } })),
   ];
 }
 
@@ -169,7 +208,7 @@ export function isWayBack(objects: readonly NftObject[]): boolean {
         one.name === name && one.hook === hook && one.prio === prio
       )
     ) &&
-    RULES.every(({ chain, comment }) =>
+    RULES.every(({ rule: { chain, comment } }) =>
       rules.some((one) => one.chain === chain && one.comment === comment)
     );
 }

@@ -25,6 +25,7 @@ function rulesOf(nft: Nft): readonly Record<string, unknown>[] {
 Deno.test("wayBackPlan() leads marked packets by table main", () => {
   assertEquals(wayBackPlan().steps.map((step) => command(step)), [
     "ip rule add priority 1024 fwmark 0x10/0x10 lookup main",
+    "ip rule add priority 1025 fwmark 0x4000/0x4000 lookup main",
   ]);
 });
 
@@ -40,7 +41,7 @@ testWhere({
     nft.run(makeWayBack());
     nft.run(makeWayBack());
     assert(isWayBack(nft.run([LIST])));
-    assertEquals(rulesOf(nft).length, 2);
+    assertEquals(rulesOf(nft).length, 3);
     nft.run(removeWayBack());
     nft.run(removeWayBack());
     const left = nft.run([LIST]);
