@@ -243,7 +243,7 @@ Deno.test(
   "a node that becomes dual-stack keeps its pods, and new ones have both families",
   lab,
   async () => {
-    const config: Record<string, unknown> = { min_pool_size: 1 };
+    const config: Record<string, unknown> = { "min_pool_size": 1 };
     await using stage = await openStage({
       nodeCount: 1,
       zoneCount: 1,
