@@ -49,6 +49,11 @@ export interface Eni {
   readonly primaryIp: Ip;
   /** Every private IPv4 address of it, the primary one included. */
   readonly ips: readonly Ip[];
+  /**
+   * Every IPv4 prefix of it, each a /28; absent when there are none. Their
+   * addresses aren't in `ips`.
+   */
+  readonly prefixes?: readonly Cidr[];
   /** Every IPv6 address of it; none of them is primary. */
   readonly ips6: readonly Ip[];
   /** Its security groups. */
@@ -65,6 +70,13 @@ export interface EniWish {
   readonly securityGroupIds: readonly string[];
   /** How many IPv4 addresses, the primary one included: 1 to the type's limit. */
   readonly ipCount: number;
+  /**
+   * How many IPv4 prefixes: 0 to 10; each counts as one address against the
+   * type's limit. Source: ECS CreateNetworkInterface, `Ipv4PrefixCount`.
+   *
+   * @default {0}
+   */
+  readonly prefixCount?: number;
   /**
    * How many IPv6 addresses: 0 to 10, and to the type's limit; else the card
    * can't be attached. Source: ECS CreateNetworkInterface.
@@ -186,6 +198,23 @@ export interface Cloud {
   /** Takes IPv4 addresses from a card; resolves also when they are gone. */
   unassignIps(
     call: { eniId: string; ips: readonly Ip[] },
+    signal: AbortSignal,
+  ): Promise<void>;
+  /**
+   * Adds IPv4 prefixes of /28 to a card, 1 to 10 a call, and gives the new
+   * ones; `exhausted` also when the vSwitch has addresses that don't lie
+   * together.
+   */
+  assignPrefixes(
+    call: { eniId: string; count: number; token: string },
+    signal: AbortSignal,
+  ): Promise<readonly Cidr[]>;
+  /**
+   * Takes IPv4 prefixes from a card, 1 to 10 a call; resolves also when they
+   * are gone.
+   */
+  unassignPrefixes(
+    call: { eniId: string; prefixes: readonly Cidr[] },
     signal: AbortSignal,
   ): Promise<void>;
   /**

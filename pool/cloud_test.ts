@@ -15,6 +15,7 @@ import {
 import { contains } from "../netns/ip.ts";
 import { type Cloud, CloudError } from "./cloud.ts";
 import { IPV6_CASES } from "./testing/cloud_ipv6_cases.ts";
+import { PREFIX_CASES } from "./testing/cloud_prefix_cases.ts";
 import {
   attached,
   type Behind,
@@ -277,7 +278,7 @@ export function conforms(
   name: string,
   open: () => Promise<CloudOnTrial>,
 ): void {
-  const cases = { ...CASES, ...IPV6_CASES };
+  const cases = { ...CASES, ...IPV6_CASES, ...PREFIX_CASES };
   for (const [sentence, run] of Object.entries(cases)) {
     Deno.test(`${name}: ${sentence}`, async () => {
       const trial = await open();

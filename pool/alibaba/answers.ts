@@ -8,7 +8,7 @@
  * @module
  */
 import { z } from "zod";
-import { parseIp } from "../../netns/ip.ts";
+import { parseCidr, parseIp } from "../../netns/ip.ts";
 import {
   CloudError,
   type Eni,
@@ -22,6 +22,16 @@ const ip = z.string().transform((text, context) => {
     return parseIp(text);
   } catch {
     context.addIssue("no address");
+    return z.NEVER;
+  }
+});
+
+const prefix = z.string().transform((text, context) => {
+  try {
+    const { ip, length } = parseCidr(text);
+    return `${ip}/${length}`;
+  } catch {
+    context.addIssue("no prefix");
     return z.NEVER;
   }
 });
@@ -54,6 +64,9 @@ const eni = z.object({
   PrivateIpSets: z.object({
     PrivateIpSet: z.array(z.object({ PrivateIpAddress: ip })),
   }),
+  Ipv4PrefixSets: z.object({
+    Ipv4PrefixSet: z.array(z.object({ Ipv4Prefix: prefix })).nullish(),
+  }).nullish(),
   Ipv6Sets: z.object({
     Ipv6Set: z.array(z.object({ Ipv6Address: ip })).nullish(),
   }).nullish(),
@@ -72,6 +85,7 @@ const eni = z.object({
   ...(raw.InstanceId ? { instanceId: raw.InstanceId } : {}),
   primaryIp: raw.PrivateIpAddress,
   ips: raw.PrivateIpSets.PrivateIpSet.map((set) => set.PrivateIpAddress),
+  ...prefixesIn(raw.Ipv4PrefixSets?.Ipv4PrefixSet ?? []),
   ips6: (raw.Ipv6Sets?.Ipv6Set ?? []).map((set) => set.Ipv6Address),
   securityGroupIds: raw.SecurityGroupIds?.SecurityGroupId ?? [],
   tags: Object.fromEntries(
@@ -93,6 +107,14 @@ const assigned = z.object({
   }),
 }).transform((raw) =>
   raw.AssignedPrivateIpAddressesSet.PrivateIpSet.PrivateIpAddress
+);
+
+const assignedPrefixes = z.object({
+  AssignedPrivateIpAddressesSet: z.object({
+    Ipv4PrefixSet: z.object({ Ipv4Prefixes: z.array(prefix) }),
+  }),
+}).transform((raw) =>
+  raw.AssignedPrivateIpAddressesSet.Ipv4PrefixSet.Ipv4Prefixes
 );
 
 const assigned6 = z.object({
@@ -207,6 +229,10 @@ export const readEni: Decoder<Eni> = decoder(eni);
 export const readEniPage: Decoder<EniPage> = decoder(eniPage);
 /** AssignPrivateIpAddresses. */
 export const readAssigned: Decoder<readonly string[]> = decoder(assigned);
+/** AssignPrivateIpAddresses, of prefixes. */
+export const readAssignedPrefixes: Decoder<readonly string[]> = decoder(
+  assignedPrefixes,
+);
 /** AssignIpv6Addresses. */
 export const readAssigned6: Decoder<readonly string[]> = decoder(assigned6);
 /** DescribeInstances. */
@@ -218,6 +244,13 @@ export const readInstanceTypes: Decoder<ReadonlyMap<string, InstanceLimits>> =
 export const readVSwitches: Decoder<readonly VSwitch[]> = decoder(vSwitches);
 /** Calls whose answer is only a request id. */
 export const readDone: Decoder<undefined> = decoder(done);
+
+function prefixesIn(
+  set: readonly { readonly Ipv4Prefix: string }[],
+): Pick<Eni, "prefixes"> {
+  if (set.length === 0) return {};
+  return { prefixes: set.map(({ Ipv4Prefix }) => Ipv4Prefix) };
+}
 
 function decoder<T>(shape: z.ZodType<T, unknown>): Decoder<T> {
   return (api, body) => {

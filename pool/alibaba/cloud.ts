@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Ip } from "../../netns/ip.ts";
+import type { Cidr, Ip } from "../../netns/ip.ts";
 import {
   type Cloud,
   CloudError,
@@ -19,6 +19,7 @@ import {
   type Decoder,
   readAssigned,
   readAssigned6,
+  readAssignedPrefixes,
   readDone,
   readEni,
   readEniPage,
@@ -41,13 +42,19 @@ interface Unassigning {
   /** What names them. */
   readonly param: string;
   /** Where a card shows them. */
-  readonly field: "ips" | "ips6";
+  readonly field: "ips" | "ips6" | "prefixes";
 }
 
 const UNASSIGN_IPV4: Unassigning = {
   action: "UnassignPrivateIpAddresses",
   param: "PrivateIpAddress",
   field: "ips",
+};
+
+const UNASSIGN_PREFIXES: Unassigning = {
+  action: "UnassignPrivateIpAddresses",
+  param: "Ipv4Prefix",
+  field: "prefixes",
 };
 
 const UNASSIGN_IPV6: Unassigning = {
@@ -145,7 +152,7 @@ export class AlibabaCloud implements Cloud {
   /** {@inheritDoc Cloud.createEni} */
   async createEni(wish: EniWish, signal: AbortSignal): Promise<Eni> {
     const secondaryCount = wish.ipCount - 1; // the primary one comes by itself
-    const ip6Count = wish.ip6Count ?? 0;
+    const { ip6Count = 0, prefixCount = 0 } = wish;
     const call = ecs("CreateNetworkInterface", {
       VSwitchId: wish.vSwitchId,
       ...list("SecurityGroupIds", wish.securityGroupIds),
@@ -153,6 +160,7 @@ export class AlibabaCloud implements Cloud {
       ...(secondaryCount > 0
         ? { SecondaryPrivateIpAddressCount: String(secondaryCount) }
         : {}),
+      ...(prefixCount > 0 ? { Ipv4PrefixCount: String(prefixCount) } : {}),
       ...(ip6Count > 0 ? { Ipv6AddressCount: String(ip6Count) } : {}),
       ...(wish.resourceGroupId === undefined
         ? {}
@@ -223,6 +231,31 @@ export class AlibabaCloud implements Cloud {
     await this.#unassignLeft(UNASSIGN_IPV4, call, signal);
   }
 
+  /** {@inheritDoc Cloud.assignPrefixes} */
+  async assignPrefixes(
+    call: { eniId: string; count: number; token: string },
+    signal: AbortSignal,
+  ): Promise<readonly Cidr[]> {
+    const params = {
+      NetworkInterfaceId: call.eniId,
+      Ipv4PrefixCount: String(call.count),
+      ClientToken: call.token,
+    };
+    return await this.#call(
+      ecs("AssignPrivateIpAddresses", params),
+      readAssignedPrefixes,
+      signal,
+    );
+  }
+
+  /** {@inheritDoc Cloud.unassignPrefixes} */
+  async unassignPrefixes(
+    { eniId, prefixes: ips }: { eniId: string; prefixes: readonly Cidr[] },
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.#unassignLeft(UNASSIGN_PREFIXES, { eniId, ips }, signal);
+  }
+
   /** {@inheritDoc Cloud.assignIp6s} */
   async assignIp6s(
     call: { eniId: string; count: number; token: string },
@@ -279,7 +312,7 @@ export class AlibabaCloud implements Cloud {
       // The cloud refuses all when one is gone: the others are still there.
       if (call.ips.length === 1) return;
       const [eni] = await this.describeEnis({ ids: [call.eniId] }, signal);
-      const ips = call.ips.filter((ip) => eni?.[way.field].includes(ip));
+      const ips = call.ips.filter((ip) => eni?.[way.field]?.includes(ip));
       if (ips.length === 0) return;
       await orGone(this.#unassign(way, { eniId: call.eniId, ips }, signal));
     }

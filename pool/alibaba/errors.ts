@@ -32,6 +32,7 @@ const KINDS: Readonly<Record<string, CloudErrorKind>> = {
   "InvalidStatus": "conflict",
   "InvalidTimeStamp.Expired": "denied", // this machine's clock is off
   "InvalidVSwitchId.IpNotEnough": "exhausted",
+  "InvalidVSwitchId.IpPrefixNotEnough": "exhausted",
   "MaxEniCountExceeded": "quota",
   "MaxEniIpv6IpsCountExceeded": "quota",
   "MissingSecurityToken": "denied",
@@ -78,5 +79,7 @@ export function kindOf(code: string, httpStatus: number): CloudErrorKind {
   if (family !== undefined) return family[1];
   if (httpStatus === 429) return "throttled";
   if (httpStatus === 0 || httpStatus >= 500) return "transient";
+  // Its beginning is on no stored page; Terway's source tells its end.
+  if (code.endsWith("IpPrefixNotEnough")) return "exhausted";
   return code.endsWith(".NotFound") ? "notFound" : "invalid";
 }

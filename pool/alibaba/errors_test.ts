@@ -37,6 +37,7 @@ const TABLE: readonly [string, number, CloudErrorKind][] = [
   ["InvalidTimeStamp.Expired", 400, "denied"],
   ["InvalidVSwitchId.NotFound", 404, "notFound"],
   ["InvalidVSwitchId.IpNotEnough", 403, "exhausted"],
+  ["InvalidVSwitch.IpPrefixNotEnough", 403, "exhausted"],
   ["MaxEniCountExceeded", 403, "quota"],
   ["MaxEniIpv6IpsCountExceeded", 403, "quota"],
   ["InvalidIp.Address", 403, "invalid"],

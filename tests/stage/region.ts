@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { ipsIn } from "../emulators/alibaba/eni_prefixes.ts";
 import {
   type CloudOptions,
   EmulatedCloud,
@@ -203,7 +204,7 @@ export class Region implements AsyncDisposable {
   /** Finds the instance that an address is of. */
   #ownerOf(ip: string): string | undefined {
     for (const eni of this.cloud.model.enis.values()) {
-      if (eni.ips.includes(ip)) return eni.instanceId;
+      if (bodyOf(eni).ips.includes(ip)) return eni.instanceId;
     }
   }
 
@@ -230,8 +231,8 @@ export async function openRegion(wish: RegionWish): Promise<Region> {
 }
 
 /** A card as the fabric knows it. */
-function bodyOf({ id, mac, ips, ips6 }: EniRecord): Card {
-  return { id, mac, ips: [...ips, ...ips6] };
+function bodyOf({ id, mac, ips, prefixes, ips6 }: EniRecord): Card {
+  return { id, mac, ips: [...ips, ...ipsIn(prefixes), ...ips6] };
 }
 
 /** The IPv6 prefix of the vSwitch of a zone, counted from 0. */

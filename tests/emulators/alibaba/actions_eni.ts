@@ -7,6 +7,7 @@
  * @module
  */
 import { ips6Of } from "./actions_ipv6.ts";
+import { prefixesOf, prefixSet } from "./actions_prefix.ts";
 import type { EmulatedCloud } from "./cloud.ts";
 import { demandGroups, eniOf } from "./eni_rules.ts";
 import { SECONDARY_IPS_UNATTACHED } from "./limits.ts";
@@ -51,6 +52,7 @@ export function createNetworkInterface(
   }
   const primaryIp = params.text("PrimaryIpAddress");
   const ips6 = ips6Of(params);
+  const prefixes = prefixesOf(params);
   const eni = cloud.createEni({
     vSwitchId,
     securityGroupIds: group === undefined ? groups : [group],
@@ -62,6 +64,7 @@ export function createNetworkInterface(
     resourceGroupId: params.text("ResourceGroupId") ?? "",
     deleteOnRelease: params.text("DeleteOnRelease") === "true",
     ...(primaryIp === undefined ? {} : { primaryIp }),
+    ...(prefixes === undefined ? {} : { prefixes }),
     ...(ips6 === undefined ? {} : { ips6 }),
   });
   return describe(cloud, eni);
@@ -127,6 +130,14 @@ export async function assignPrivateIpAddresses(
   params.required("RegionId");
   const id = params.required("NetworkInterfaceId");
   const wanted = secondaryOf(params);
+  const blocks = prefixesOf(params);
+  if (blocks !== undefined) {
+    if (wanted !== undefined) {
+      throw invalid("Ipv4Prefix.N", "besides single addresses");
+    }
+    const prefixes = await cloud.assignPrefixes(id, blocks);
+    return assignedBody(id, { prefixes });
+  }
   if (wanted === undefined || wanted === 0) {
     throw new Refusal(
       "MissingParameter",
@@ -134,10 +145,21 @@ export async function assignPrivateIpAddresses(
     );
   }
   const ips = await cloud.assign(id, wanted);
+  return assignedBody(id, { ips });
+}
+
+function assignedBody(
+  id: string,
+  { ips = [], prefixes = [] }: {
+    readonly ips?: readonly string[];
+    readonly prefixes?: readonly string[];
+  },
+): Body {
   return {
     AssignedPrivateIpAddressesSet: {
       NetworkInterfaceId: id,
       PrivateIpSet: { PrivateIpAddress: ips },
+      Ipv4PrefixSet: { Ipv4Prefixes: prefixes },
     },
   };
 }
@@ -155,6 +177,14 @@ export async function unassignPrivateIpAddresses(
 ): Promise<Body> {
   params.required("RegionId");
   const id = params.required("NetworkInterfaceId");
+  const prefixes = prefixesOf(params);
+  if (typeof prefixes === "object") {
+    if (params.list("PrivateIpAddress").length > 0) {
+      throw invalid("Ipv4Prefix.N", "besides single addresses");
+    }
+    await cloud.unassignPrefixes(id, prefixes);
+    return {};
+  }
   params.required("PrivateIpAddress.1");
   await cloud.unassign(id, params.list("PrivateIpAddress"));
   return {};
@@ -273,7 +303,7 @@ function describe(cloud: EmulatedCloud, eni: EniRecord): Body {
     Ipv6Sets: {
       Ipv6Set: eni.ips6.map((ip) => ({ Ipv6Address: ip })),
     },
-    Ipv4PrefixSets: { Ipv4PrefixSet: [] },
+    Ipv4PrefixSets: { Ipv4PrefixSet: prefixSet(eni.prefixes) },
     Ipv6PrefixSets: { Ipv6PrefixSet: [] },
     SecurityGroupIds: { SecurityGroupId: [...eni.securityGroupIds] },
     Tags: {

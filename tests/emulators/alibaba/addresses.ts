@@ -13,6 +13,11 @@ import {
   type Ip,
   parseCidr,
 } from "../../../netns/ip.ts";
+import {
+  ipsOfPrefix,
+  PREFIX_LENGTH,
+  PREFIX_SIZE,
+} from "../../../pool/prefix.ts";
 import { Refusal } from "./refusal.ts";
 
 /** Addresses of a vSwitch that nobody can have: `.0`, and the last three. */
@@ -98,6 +103,35 @@ export class AddressBook {
       ips.push(ip);
     }
     return ips;
+  }
+
+  /**
+   * Gives out the lowest /28 blocks of which nobody has an address: all of
+   * them or none. The first and the last block hold reserved addresses.
+   *
+   * @param owner Whose they become.
+   * @param count How many.
+   * @returns The prefixes.
+   * @throws {Refusal} `InvalidVSwitchId.IpPrefixNotEnough`, also when there are
+   * addresses enough that don't lie together.
+   */
+  takePrefixes(owner: string, count: number): Cidr[] {
+    const prefixes: Cidr[] = [];
+    const blockCount = (this.capacity + RESERVED_COUNT) / PREFIX_SIZE;
+    for (let at = 1; at < blockCount - 1 && prefixes.length < count; at++) {
+      const first = addressAt(this.cidr, at * PREFIX_SIZE);
+      const prefix = `${first}/${PREFIX_LENGTH}`;
+      if (ipsOfPrefix(prefix).some((ip) => this.#given.has(ip))) continue;
+      prefixes.push(prefix);
+    }
+    if (prefixes.length < count) {
+      throw new Refusal(
+        "InvalidVSwitchId.IpPrefixNotEnough",
+        `The specified VSwitch has not enough prefixes: ${count} wanted, ${prefixes.length} left.`,
+      );
+    }
+    for (const ip of prefixes.flatMap(ipsOfPrefix)) this.#given.set(ip, owner);
+    return prefixes;
   }
 
   /**

@@ -1,9 +1,8 @@
 /**
  * An emulated Alibaba Cloud region: its records, in time.
  *
- * This is the state machine with a clock and a fabric over the records of
- * `records.ts`; it knows no wire. Two fronts speak to it, both through `perform.ts`: HTTP (`serve.ts`)
- * and, without any wire, `direct.ts`.
+ * This is the state machine with a clock and a fabric over `records.ts`. Two fronts
+ * speak to it through `perform.ts`: HTTP (`serve.ts`) and, without wire, `direct.ts`.
  *
  * @example A region with one node
  * ```ts
@@ -17,11 +16,12 @@
  * ```
  * @module
  */
-import type { Ip } from "../../../netns/ip.ts";
+import type { Cidr, Ip } from "../../../netns/ip.ts";
 import { type Clock, systemClock } from "../../../pool/clock.ts";
 import { SESSION_MS } from "./access_keys.ts";
 import * as enis from "./enis.ts";
 import * as ipv6 from "./eni_ipv6.ts";
+import * as blocks from "./eni_prefixes.ts";
 import { instanceOf, vSwitchOf } from "./eni_rules.ts";
 import type { Fabric, FabricEni } from "./fabric.ts";
 import { type FaultHook, FaultQueue } from "./faults.ts";
@@ -238,6 +238,51 @@ export class EmulatedCloud extends CloudRecords {
   }
 
   /**
+   * Adds IPv4 prefixes to a card, and their addresses to its body.
+   *
+   * @param eniId Which.
+   * @param wanted How many, or which.
+   * @returns The new prefixes.
+   */
+  async assignPrefixes(
+    eniId: string,
+    wanted: number | readonly Cidr[],
+  ): Promise<readonly Cidr[]> {
+    const { eni, prefixes } = blocks.assignPrefixes(this.model, eniId, wanted);
+    try {
+      if (eni.state === "InUse") {
+        await this.fabric?.assign(this.body(eni), blocks.ipsIn(prefixes));
+      }
+    } catch (error) {
+      blocks.finishUnassignPrefixes(this.model, eni, prefixes);
+      throw error;
+    }
+    return prefixes;
+  }
+
+  /**
+   * Takes IPv4 prefixes from a card, and their addresses from its body.
+   *
+   * @param eniId Which.
+   * @param prefixes The prefixes.
+   */
+  async unassignPrefixes(
+    eniId: string,
+    prefixes: readonly Cidr[],
+  ): Promise<void> {
+    const eni = blocks.beginUnassignPrefixes(this.model, eniId, prefixes);
+    try {
+      if (eni.state === "InUse") {
+        await this.fabric?.unassign(this.body(eni), blocks.ipsIn(prefixes));
+      }
+    } catch (error) {
+      eni.prefixes.push(...prefixes);
+      throw error;
+    }
+    blocks.finishUnassignPrefixes(this.model, eni, prefixes);
+  }
+
+  /**
    * Adds IPv6 addresses to a card, and to its body if it is attached.
    *
    * @param eniId Which.
@@ -334,7 +379,7 @@ export class EmulatedCloud extends CloudRecords {
     const { cidr, book6 } = vSwitchOf(this.model, eni.vSwitchId);
     return {
       ...eni,
-      ips: [...eni.ips, ...eni.ips6],
+      ips: [...eni.ips, ...blocks.ipsIn(eni.prefixes), ...eni.ips6],
       cidr,
       ...(book6 === undefined ? {} : { cidr6: book6.cidr }),
     };

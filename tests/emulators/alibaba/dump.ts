@@ -36,6 +36,8 @@ export interface EniDump {
   readonly primaryIp: Ip;
   /** All IPv4 addresses, sorted. */
   readonly ips: readonly Ip[];
+  /** All IPv4 prefixes, sorted; absent when there are none. */
+  readonly prefixes?: readonly string[];
   /** All IPv6 addresses, sorted; absent when there are none. */
   readonly ips6?: readonly Ip[];
   /** Its groups, sorted. */
@@ -106,6 +108,9 @@ export function dump(model: Model): CloudDump {
       vSwitchId: eni.vSwitchId,
       primaryIp: eni.primaryIp,
       ips: eni.ips.toSorted(compareIp),
+      ...(eni.prefixes.length === 0
+        ? {}
+        : { prefixes: eni.prefixes.toSorted() }),
       ...(eni.ips6.length === 0 ? {} : { ips6: eni.ips6.toSorted(compareIp) }),
       securityGroupIds: eni.securityGroupIds.toSorted(),
       tags: Object.fromEntries(Object.entries(eni.tags).sort()),

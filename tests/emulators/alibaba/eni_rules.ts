@@ -149,7 +149,7 @@ export function demandGroups(
       .filter((eni) =>
         eni.id !== card.eniId && eni.securityGroupIds.includes(id)
       )
-      .reduce((sum, eni) => sum + eni.ips.length, 0);
+      .reduce((sum, eni) => sum + eni.ips.length + eni.prefixes.length, 0);
     if (others + card.ipCount > group.capacity) {
       throw new Refusal(
         "SecurityGroupInstanceLimitExceed",
@@ -196,7 +196,7 @@ export function demandRoom(model: Model, eni: EniRecord, more: number): void {
   const bound = instance === undefined
     ? SECONDARY_IPS_UNATTACHED + 1
     : limitsOf(model, instance).EniPrivateIpAddressQuantity;
-  demandIpv4Count(eni.ips.length + more, bound);
+  demandIpv4Count(eni.ips.length + eni.prefixes.length + more, bound);
 }
 
 /**
@@ -240,7 +240,8 @@ export function demandAttachable(
       `Instance type ${instance.type} supports no Trunk.`,
     );
   }
-  demandIpv4Count(eni.ips.length, limits.EniPrivateIpAddressQuantity);
+  const count = eni.ips.length + eni.prefixes.length;
+  demandIpv4Count(count, limits.EniPrivateIpAddressQuantity);
 }
 
 function demandIpv4Count(count: number, bound: number): void {

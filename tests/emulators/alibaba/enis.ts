@@ -10,8 +10,9 @@
  *
  * @module
  */
-import type { Ip } from "../../../netns/ip.ts";
+import type { Cidr, Ip } from "../../../netns/ip.ts";
 import type { AddressBook } from "./addresses.ts";
+import { ipsIn, takePrefixes } from "./eni_prefixes.ts";
 import { book6Of, demandIpv6Count, takeIps6 } from "./eni_ipv6.ts";
 import {
   demandAttachable,
@@ -41,6 +42,8 @@ export interface EniOrder {
   readonly primaryIp?: Ip;
   /** Secondary addresses: how many, or which. */
   readonly secondary: number | readonly Ip[];
+  /** IPv4 prefixes: how many, or which. @default {none} */
+  readonly prefixes?: number | readonly Cidr[];
   /** IPv6 addresses: how many, or which. @default {none} */
   readonly ips6?: number | readonly string[];
   /** Its tags. */
@@ -110,6 +113,7 @@ export function createEni(
     order: ++model.lastOrder,
     state: "Available",
     ips,
+    prefixes: [],
     ips6: [],
     securityGroupIds: [...order.securityGroupIds],
     tags: { ...order.tags },
@@ -119,9 +123,11 @@ export function createEni(
     deleteOnRelease: order.deleteOnRelease,
   };
   try {
+    const { prefixes = 0 } = order;
+    eni.prefixes = [...takePrefixes(vSwitch.book, id, prefixes)];
     eni.ips6 = book6 === undefined ? [] : takeIps6(book6, id, order.ips6 ?? 0);
   } catch (error) {
-    vSwitch.book.release(ips); // all or nothing
+    vSwitch.book.release([...ips, ...ipsIn(eni.prefixes)]); // all or nothing
     throw error;
   }
   model.enis.set(id, eni);
@@ -244,7 +250,7 @@ export function beginDelete(model: Model, eniId: string): EniRecord {
 export function finishDelete(model: Model, eni: EniRecord): void {
   if (!model.enis.delete(eni.id)) return;
   const { book, book6 } = vSwitchOf(model, eni.vSwitchId);
-  book.release(eni.ips);
+  book.release([...eni.ips, ...ipsIn(eni.prefixes)]);
   book6?.release(eni.ips6);
 }
 
@@ -268,7 +274,7 @@ export function assignIps(
   demandRoom(model, eni, count);
   demandGroups(model, eni.securityGroupIds, {
     vpcId: eni.vpcId,
-    ipCount: eni.ips.length + count,
+    ipCount: eni.ips.length + eni.prefixes.length + count,
     eniId,
   });
   const { book } = vSwitchOf(model, eni.vSwitchId);

@@ -42,6 +42,8 @@ export interface EniRecord {
   instanceId?: string;
   /** All IPv4 addresses, the primary one first. */
   ips: Ip[];
+  /** All IPv4 prefixes, each a /28. */
+  prefixes: Cidr[];
   /** All IPv6 addresses; none of them is primary. */
   ips6: Ip[];
   /** Its groups. */

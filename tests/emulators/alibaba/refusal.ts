@@ -59,6 +59,8 @@ export const STATUSES = {
   "InvalidVSwitch.Ipv6NotTurnOn": 403,
   "InvalidVSwitchId.IpInvalid": 403,
   "InvalidVSwitchId.IpNotEnough": 403,
+  // Its name's end is told by Terway's source, the whole by no stored page.
+  "InvalidVSwitchId.IpPrefixNotEnough": 403,
   "InvalidVSwitchId.NotFound": 404,
   "InvalidVersion": 400,
   "MaxEniCountExceeded": 403,

@@ -3,7 +3,7 @@ import { type Answer, ask, make } from "./caller.ts";
 import { type Code, STATUSES } from "./refusal.ts";
 import { buildStand, type Stand } from "./stand.ts";
 
-/** Codes of faults, signatures, routes, IPv6, OIDC: they have their own tests. */
+/** Codes of faults, signatures, routes, IPv6, prefixes, OIDC have their own tests. */
 const ELSEWHERE: ReadonlySet<Code> = new Set<Code>([
   "AuthenticationFail.NoPermission",
   "AuthenticationFail.OIDCToken.Expired",
@@ -30,6 +30,7 @@ const ELSEWHERE: ReadonlySet<Code> = new Set<Code>([
   "InvalidTimeStamp.Expired",
   "InvalidTimeStamp.Format",
   "InvalidVSwitch.Ipv6NotTurnOn",
+  "InvalidVSwitchId.IpPrefixNotEnough",
   "InvalidVersion",
   "MaxEniIpv6IpsCountExceeded",
   "MissingSecurityToken",
