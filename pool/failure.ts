@@ -10,7 +10,13 @@
  */
 import { eniKeyOf } from "./begin.ts";
 import { kindsOf } from "./budget.ts";
-import { entered, hasLease, suspended, withoutEni } from "./card.ts";
+import {
+  entered,
+  hasLease,
+  isHeldElsewhere,
+  suspended,
+  withoutEni,
+} from "./card.ts";
 import { invariant } from "./error.ts";
 import {
   type AssignCall,
@@ -229,7 +235,10 @@ function settled(
       return withEni(state, settledAssign(eni, call, { problem, nowMs }));
     case "unassign":
     case "unassign6":
-      return withEni(state, settledUnassign(eni, call, problem, nowMs));
+      return withEni(
+        state,
+        settledUnassign(state, eni, call, { problem, nowMs }),
+      );
     case "attach":
       if (mayHaveHappened) {
         return withEni(state, suspended(eni, "attaching", soon));
@@ -303,16 +312,19 @@ function settledAssign(
 }
 
 function settledUnassign(
+  state: PoolState,
   eni: PooledEni,
   call: UnassignCall,
-  problem: Problem,
-  nowMs: number,
+  { problem, nowMs }: Pick<EventOf<"failed">, "problem" | "nowMs">,
 ): PooledEni {
   const slots = new Map(eni.slots);
   for (const ip of call.ips) {
     const slot = slots.get(ip);
     if (slot?.kind !== "unassigning") continue;
-    const idle: Slot = { kind: "idle", sinceMs: nowMs };
+    // Somebody else may have taken it off this card before, and the cloud may
+    // have given it to another of ours since.
+    const kind = isHeldElsewhere(state, eni, ip) ? "quarantined" : "idle";
+    const idle: Slot = { kind, sinceMs: nowMs };
     const unsure: Slot = { kind: "unassigning", unsure: true };
     slots.set(ip, isUnsure(problem) || slot.unsure ? unsure : idle);
   }

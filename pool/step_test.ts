@@ -111,6 +111,22 @@ Deno.test("a primary address is never given back alone", () => {
   apply(state, begin({ ...wish, ips: ["10.0.1.2"] }));
 });
 
+Deno.test("an address that another card got is not lent once giving it back is refused", () => {
+  const ip = "10.0.1.2";
+  const one = eniWith(1, ["idle", "idle"]);
+  const two = eniWith(2, ["idle"]);
+  const open = apply(
+    poolOf([one, two]),
+    begin({ kind: "unassign", eniKey: one.key, ips: [ip] }),
+  );
+  // Somebody took it off the first, and the cloud gave it to the second.
+  const slots = new Map(two.slots).set(ip, { kind: "idle", sinceMs: nowMs });
+  const enis = new Map(open.enis).set(two.key, { ...two, slots });
+  const after = apply({ ...open, enis }, fail("throttled", "unassign"));
+  assertEquals(after.enis.get(one.key)?.slots.get(ip)?.kind, "quarantined");
+  assertEquals(after.enis.get(two.key)?.slots.get(ip)?.kind, "idle");
+});
+
 Deno.test("each failure moves a card to where the truth can be seen", () => {
   const table = [
     ["created", "attach", "timeout", "attaching"],
