@@ -16,17 +16,19 @@ interface Mode {
 const MODES: ReadonlyMap<string, () => Promise<Mode>> = new Map([
   ["cni", () => import("./modes/cni/main.ts")],
   ["daemon", () => import("./modes/daemon/main.ts")],
+  ["device-plugin", () => import("./modes/device_plugin/main.ts")],
   ["explain", () => import("./modes/operator/explain.ts")],
   ["install", () => import("./modes/install/main.ts")],
   ["status", () => import("./modes/operator/status.ts")],
 ]);
 
 const USAGE = `usage: terway MODE [argument...], each with a --help of its own
-  daemon    a node's pool of ENIs and addresses, and its pods' network
-  install   puts plugin and network list in place, and takes them away
-  status    what a node's daemon holds, and who waits for what
-  explain   one pod: its plan, what differs in the kernel, what happened to it
-  cni       the plugin; also when CNI_COMMAND is set, as a runtime does it
+  daemon         a node's pool of ENIs and addresses, and its pods' network
+  device-plugin  tells the kubelet how many ENIs pods can have to themselves
+  install        puts plugin and network list in place, and takes them away
+  status         what a node's daemon holds, and who waits for what
+  explain        one pod: its plan, what differs in the kernel, its history
+  cni            the plugin; also when CNI_COMMAND is set, as a runtime does it
   --version
 `;
 

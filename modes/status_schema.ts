@@ -70,6 +70,7 @@ const pool = z.object({
     eniCount: count.describe("ENIs that pods may use"),
     addressesPerEni: count.describe("1 where a pod has an ENI to itself"),
     hotPlug: z.boolean().describe("hot_plug"),
+    stack: z.enum(["ipv4", "dual", "ipv6"]).describe("ip_stack"),
   }).describe("The bounds in force; other keys of it may change"),
   slots,
   slots6: slots.optional().describe("IPv6, where pods have both families"),
@@ -170,6 +171,13 @@ const sharing = z.object({
   reason: z.string().optional().describe("Why that isn't what is wanted"),
 }).describe("How pods share an ENI; absent before the first pod");
 
+const podCidr = z.object({
+  cidr: z.string().describe("The prefix"),
+  capacity: count.describe("Addresses that pods may have"),
+  leased: count.describe("Pods have them"),
+  cooling: count.describe("Released less than 30 s ago"),
+}).describe("The node's pod CIDR, in mode VPC");
+
 const status = z.object({
   schema: z.literal(1).describe("Counted up if a promise is ever broken"),
   pid: z.int().describe("The daemon's process"),
@@ -184,12 +192,20 @@ const status = z.object({
     region: z.string().describe("The cloud's id"),
     zone: z.string().describe("The cloud's id"),
     primaryIp: z.string().describe("The node's own address"),
+    limits: z.object({
+      eniCount: count.describe("ENIs, the primary one included"),
+      ipv4PerEniCount: count.describe("IPv4 addresses an ENI"),
+      ipv6PerEniCount: count.describe("IPv6 addresses an ENI"),
+    }).describe("What the instance type allows"),
     credentials: z.object({
       source: z.string().describe("Where they come from; never a value"),
       expiresAtMs: timeMs.optional().describe("When they end, if they do"),
       problem: z.string().optional().describe("Why there are no newer ones"),
     }).optional().describe("Absent before the first call"),
   }).describe("The node's instance"),
+  daemonMode: z.enum(["VPC", "ENIMultiIP", "ENIOnly"])
+    .describe("How pods get their network: --daemon-mode"),
+  podCidr: podCidr.optional(),
   pool: pool.describe("ENIs, addresses and who waits for them"),
   leases: z.array(lease).describe("Addresses that pods have"),
   host: host.optional(),

@@ -21,6 +21,7 @@ Deno.test("statusJsonSchema() is an object's schema with every part", () => {
     "version",
     "memory",
     "node",
+    "daemonMode",
     "pool",
     "leases",
   ]);

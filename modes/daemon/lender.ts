@@ -7,7 +7,7 @@ import type { LinkOwner } from "../../netns/alias.ts";
 import { ownerKey } from "../../netns/attachment.ts";
 import type { Ip } from "../../netns/ip.ts";
 import type { Keeper } from "../../pool/contract.ts";
-import type { PodCidr } from "../../pool/pod_cidr.ts";
+import type { PodCidr, PodCidrStatus } from "../../pool/pod_cidr.ts";
 import type { Lease, OwnerKey } from "../../pool/state.ts";
 import {
   attachmentFor,
@@ -125,6 +125,11 @@ export class Lender {
     const { keeper, podCidr } = this.#parts;
     if (podCidr?.lease(key) !== undefined) return podCidr.release(key);
     return await keeper.release(key);
+  }
+
+  /** Tells how the pod CIDR is used, in a mode that has one. */
+  podCidr(): PodCidrStatus | undefined {
+    return this.#parts.podCidr?.status();
   }
 
   /** Finds an owner's lease. */

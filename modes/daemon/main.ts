@@ -301,7 +301,8 @@ function operatorCommands(
   parts: Parts & Pool & { readonly sharing: Sharing },
   attacher: Attacher,
 ): OperatorCommands {
-  const { keeper, lender, node, hostWatch, sharing } = parts;
+  const { keeper, lender, node, hostWatch, sharing, mode } = parts;
+  const { eniCount, ipv4PerEniCount, ipv6PerEniCount } = node.limits;
   return {
     status: () =>
       Promise.resolve({
@@ -314,9 +315,12 @@ function operatorCommands(
           region: node.instance.region,
           zone: node.instance.zone,
           primaryIp: node.instance.primaryIp,
+          limits: { eniCount, ipv4PerEniCount, ipv6PerEniCount },
           credentials: node.credentials(),
         },
         memory: { rssBytes: Deno.memoryUsage().rss },
+        daemonMode: mode,
+        podCidr: lender.podCidr(),
         pool: keeper.status(),
         leases: lender.leases(),
         host: hostWatch.status(),
