@@ -7,6 +7,7 @@ import { showIpvlan } from "./guest/ipvlan.ts";
 import { linkOf, namesOf, until } from "./guest/looks.ts";
 import { GuestNode } from "./guest/node.ts";
 import { guestTest } from "./guest/probe.ts";
+import { showReboot } from "./guest/reboot.ts";
 import { showTrunk } from "./guest/trunk.ts";
 
 guestTest("a node with a kernel of its own", async (t) => {
@@ -65,4 +66,5 @@ guestTest("a node with a kernel of its own", async (t) => {
 
   await showIpvlan(t, node);
   await showTrunk(t, node);
+  await showReboot(t, node);
 });
