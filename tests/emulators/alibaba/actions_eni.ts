@@ -11,6 +11,7 @@ import { prefixesOf, prefixSet } from "./actions_prefix.ts";
 import type { EmulatedCloud } from "./cloud.ts";
 import { demandGroups, eniOf } from "./eni_rules.ts";
 import { SECONDARY_IPS_UNATTACHED } from "./limits.ts";
+import { membersOf } from "./members.ts";
 import type { EniRecord } from "./model.ts";
 import { page } from "./paging.ts";
 import { invalid, type Params } from "./params.ts";
@@ -81,7 +82,8 @@ export function attachNetworkInterface(
   cloud: EmulatedCloud,
   params: Params,
 ): Body {
-  cloud.attach(idsOf(params));
+  const trunkId = params.text("TrunkNetworkInstanceId");
+  cloud.attach({ ...idsOf(params), ...trunkId && { trunkId } });
   return {};
 }
 
@@ -257,7 +259,7 @@ function meets(
 ): boolean {
   const wanted: readonly [string, string | undefined][] = [
     ["InstanceId", eni.instanceId],
-    ["Type", eni.type],
+    ["Type", typeOf(eni)],
     ["Status", eni.state],
     ["VpcId", eni.vpcId],
     ["VSwitchId", eni.vSwitchId],
@@ -285,7 +287,7 @@ function describe(cloud: EmulatedCloud, eni: EniRecord): Body {
     NetworkInterfaceName: eni.name,
     Description: eni.description,
     MacAddress: eni.mac,
-    Type: eni.type,
+    Type: typeOf(eni),
     Status: eni.state,
     VpcId: eni.vpcId,
     VSwitchId: eni.vSwitchId,
@@ -318,7 +320,30 @@ function describe(cloud: EmulatedCloud, eni: EniRecord): Body {
     ServiceManaged: false,
     ...(eni.instanceId === undefined
       ? {}
-      : { Attachment: { InstanceId: eni.instanceId } }),
+      : { Attachment: attachmentOf(cloud, eni, eni.instanceId) }),
+  };
+}
+
+/** A card is a member only while it hangs on a trunk. */
+function typeOf(eni: EniRecord): string {
+  return eni.member === undefined ? eni.type : "Member";
+}
+
+function attachmentOf(
+  { model }: EmulatedCloud,
+  { id, type, member }: EniRecord,
+  instanceId: string,
+): Body {
+  const members = membersOf(model, id).map((one) => one.id);
+  return {
+    InstanceId: instanceId,
+    ...type === "Trunk" && {
+      MemberNetworkInterfaceIds: { MemberNetworkInterfaceId: members },
+    },
+    ...member && {
+      TrunkNetworkInterfaceId: member.trunkId,
+      DeviceIndex: member.vlanId,
+    },
   };
 }
 

@@ -136,7 +136,7 @@ export class EmulatedCloud extends CloudRecords {
    *
    * @param ids Which to which.
    */
-  attach(ids: { eniId: string; instanceId: string }): void {
+  attach(ids: { eniId: string; instanceId: string; trunkId?: string }): void {
     const instance = instanceOf(this.model, ids.instanceId);
     const eni = enis.beginAttach(this.model, ids);
     const extraMs = this.#attachDelays.get(eni.id) ?? 0;

@@ -13,13 +13,13 @@ import {
 } from "./limits.ts";
 import {
   type EniRecord,
-  enisOf,
   type EniState,
   type InstanceRecord,
   limitsOf,
   type Model,
   type VSwitchRecord,
 } from "./model.ts";
+import { cardsOf, demandTrunkable } from "./members.ts";
 import { Refusal } from "./refusal.ts";
 
 /**
@@ -204,13 +204,13 @@ export function demandRoom(model: Model, eni: EniRecord, more: number): void {
  *
  * @param model The cloud.
  * @param eni The card.
- * @param instance The instance.
+ * @param to The instance, and whether it is to hang on a trunk there.
  * @throws {Refusal} The reason.
  */
 export function demandAttachable(
   model: Model,
   eni: EniRecord,
-  instance: InstanceRecord,
+  { instance, isMember }: { instance: InstanceRecord; isMember: boolean },
 ): void {
   demandSecondary(eni);
   demandState(eni, "Available");
@@ -227,19 +227,14 @@ export function demandAttachable(
     );
   }
   const limits = limitsOf(model, instance);
-  const attachedCount = enisOf(model, instance.id).length;
-  if (attachedCount >= limits.EniQuantity) {
+  const attachedCount = cardsOf(model, instance.id).length;
+  if (!isMember && attachedCount >= limits.EniQuantity) {
     throw new Refusal(
       "EniPerInstanceLimitExceeded",
       `The number of ENI exceeds the limit for instance type ${instance.type}: ${limits.EniQuantity}.`,
     );
   }
-  if (eni.type === "Trunk" && !limits.EniTrunkSupported) {
-    throw new Refusal(
-      "InvalidOperation.InvalidEniType",
-      `Instance type ${instance.type} supports no Trunk.`,
-    );
-  }
+  if (eni.type === "Trunk") demandTrunkable(model, instance);
   const count = eni.ips.length + eni.prefixes.length;
   demandIpv4Count(count, limits.EniPrivateIpAddressQuantity);
 }

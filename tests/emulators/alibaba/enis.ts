@@ -27,6 +27,7 @@ import {
 } from "./eni_rules.ts";
 import type { Identity } from "./identity.ts";
 import { SECONDARY_IPS_UNATTACHED } from "./limits.ts";
+import { demandNoMembers, joinTrunk } from "./members.ts";
 import type { EniRecord, Model } from "./model.ts";
 import { Refusal } from "./refusal.ts";
 
@@ -144,14 +145,17 @@ export function createEni(
  */
 export function beginAttach(
   model: Model,
-  ids: { eniId: string; instanceId: string },
+  ids: { eniId: string; instanceId: string; trunkId?: string },
 ): EniRecord {
   const instance = instanceOf(model, ids.instanceId);
   const eni = eniOf(model, ids.eniId);
-  demandAttachable(model, eni, instance);
+  const { trunkId } = ids;
+  demandAttachable(model, eni, { instance, isMember: trunkId !== undefined });
+  const member = trunkId && joinTrunk(model, trunkId, instance);
   demandIpv6Count(model, instance, eni.ips6.length);
   eni.state = "Attaching";
   eni.instanceId = instance.id;
+  if (member) eni.member = member;
   return eni;
 }
 
@@ -171,6 +175,7 @@ export function finishAttach(
   } else {
     eni.state = "Available";
     delete eni.instanceId;
+    delete eni.member;
   }
 }
 
@@ -195,6 +200,7 @@ export function beginDetach(
     );
   }
   demandState(eni, "InUse");
+  demandNoMembers(model, eni);
   if (eni.instanceId !== instance.id) {
     throw new Refusal(
       "InvalidOperation.InvalidEniState",
@@ -219,6 +225,7 @@ export function finishDetach(
   if (outcome === "detached") {
     eni.state = "Available";
     delete eni.instanceId;
+    delete eni.member;
   } else {
     eni.state = "InUse";
   }

@@ -33,6 +33,13 @@ export interface FabricEni {
   readonly cidr6?: Cidr;
   /** Its security groups. */
   readonly securityGroupIds: readonly string[];
+  /** Set for one that hangs on a trunk: no card comes into the instance. */
+  readonly member?: {
+    /** The trunk. */
+    readonly trunkId: string;
+    /** Its VLAN id there. */
+    readonly vlanId: number;
+  };
 }
 
 /** An instance as a fabric needs to know it. */

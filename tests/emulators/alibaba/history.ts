@@ -9,7 +9,8 @@
  * @module
  */
 import type { Ip } from "../../../netns/ip.ts";
-import { enisOf, type Model } from "./model.ts";
+import { cardsOf } from "./members.ts";
+import type { Model } from "./model.ts";
 
 /** A card, as metadata shows it. */
 export interface SeenEni {
@@ -94,7 +95,8 @@ export class MetadataHistory {
  * @returns Its cards, without those that aren't in it yet.
  */
 export function seenEnis(model: Model, instanceId: string): SeenEni[] {
-  return enisOf(model, instanceId)
+  // Members aren't cards that an instance sees.
+  return cardsOf(model, instanceId)
     .filter(({ state }) => state === "InUse" || state === "Detaching")
     .map((eni) => ({
       id: eni.id,

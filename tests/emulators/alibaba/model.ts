@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Membership } from "./members.ts";
 import type { Cidr, Ip } from "../../../netns/ip.ts";
 import type { AddressBook } from "./addresses.ts";
 import type { Ipv6Book } from "./ipv6_book.ts";
@@ -40,6 +41,8 @@ export interface EniRecord {
   state: EniState;
   /** Where it is attached, or being attached or detached. */
   instanceId?: string;
+  /** Set while it is attached as a member of a trunk. */
+  member?: Membership;
   /** All IPv4 addresses, the primary one first. */
   ips: Ip[];
   /** All IPv4 prefixes, each a /28. */

@@ -199,6 +199,7 @@ export class CloudRecords {
       } else {
         eni.state = "Available";
         delete eni.instanceId;
+        delete eni.member;
       }
     }
     this.model.instances.delete(id);
