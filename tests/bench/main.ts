@@ -9,6 +9,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { concurrent } from "./concurrent.ts";
 import { growth } from "./growth.ts";
+import { guestPart } from "./guest.ts";
 import { kernelWork } from "./kernel.ts";
 import { memory } from "./memory.ts";
 import { packets } from "./packets.ts";
@@ -25,6 +26,7 @@ const PARTS: readonly Part[] = [
   packets,
   memory,
   pool,
+  guestPart,
 ];
 
 async function main(): Promise<number> {
