@@ -111,6 +111,13 @@ export interface Kernel extends AsyncDisposable {
    */
   findLink(mac: Mac): Promise<LinkSeen | undefined>;
   /**
+   * Finds a card of the node in its pods. Costs a dump of each pod's links.
+   *
+   * @param mac In lower case.
+   * @returns The card as the pod sees it; undefined when no pod has it.
+   */
+  findPodCard(mac: Mac): Promise<LinkSeen | undefined>;
+  /**
    * Lists the node's links.
    *
    * @returns The links by rising index.
@@ -338,6 +345,10 @@ class WorkerKernel implements Kernel {
 
   async findLink(mac: Mac): Promise<LinkSeen | undefined> {
     return (await this.links()).find((link) => link.mac === mac);
+  }
+
+  findPodCard(mac: Mac): Promise<LinkSeen | undefined> {
+    return this.#thread.ask("findPodCard", mac);
   }
 
   async waitForLink(mac: Mac, signal: AbortSignal): Promise<LinkSeen> {

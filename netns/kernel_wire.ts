@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Mac } from "./attachment.ts";
 import { NetlinkError } from "./errno.ts";
 import { LibraryError } from "./ffi.ts";
 import type { KernelEvent } from "./event.ts";
@@ -51,6 +52,8 @@ export interface Verbs {
   readonly settled: { in: undefined; out: void };
   /** Looks who on this node speaks for addresses. */
   readonly speakersFor: { in: readonly Ip[]; out: readonly Speaker[] };
+  /** Looks for a card in the pods. */
+  readonly findPodCard: { in: Mac; out: LinkSeen | undefined };
   /** Deletes the flows of addresses. */
   readonly forgetFlows: { in: readonly Ip[]; out: number };
   /** Lists the node's links. */

@@ -9,9 +9,10 @@
  *
  * @module
  */
-import type { PodNetwork } from "./attachment.ts";
-import { type Bandwidth, tbfSizes } from "./bandwidth.ts";
-import { nextHop } from "./datapath/next_hop.ts";
+import { type Owner, type PodNetwork, vethMacs } from "./attachment.ts";
+import { type Bandwidth, ifbOf, tbfSizes } from "./bandwidth.ts";
+import { HOST_PEER_LINK } from "./datapath/exclusive.ts";
+import { everything, nextHop } from "./datapath/next_hop.ts";
 import { RULE_INTERFACE_PRIORITY } from "./datapath/pod_routes.ts";
 import { RULE_HOST_STACK_PRIORITY } from "./datapath/veth.ts";
 import { isGone } from "./errno.ts";
@@ -19,7 +20,7 @@ import { type Cidr, hostCidr, type Ip } from "./ip.ts";
 import { findLinkByName } from "./link.ts";
 import { NamespaceError, openNamespace } from "./namespace.ts";
 import { isTbf, ROOT_HANDLE, rootQdisc } from "./qdisc.ts";
-import { listRoutes, RTPROT_BOOT } from "./route.ts";
+import { listRoutes, type RouteSeen, RTPROT_BOOT } from "./route.ts";
 import { listRules } from "./rule.ts";
 import { openRoutes, type RouteSocket } from "./socket.ts";
 import { TABLE_MAIN } from "./step.ts";
@@ -32,8 +33,8 @@ export interface RecallWish {
   readonly mtu: number;
   /** The path of the pod's namespace; empty when that isn't known. */
   readonly netns: string;
-  /** The pod's end. */
-  readonly ifName: string;
+  /** Whose the pair is. */
+  readonly owner: Owner;
   /** The pod's addresses. */
   readonly ips: readonly Ip[];
 }
@@ -45,6 +46,11 @@ export type Recalled =
     "bandwidth" | "extraRoutes" | "hostStackCidrs" | "podTable"
   >
   & {
+    /**
+     * Of a pod with a card of its own, all that its pair leads to: services,
+     * the node, and `hostStackCidrs`, which aren't told apart.
+     */
+    readonly byPair?: readonly Cidr[];
     /** Why the pod couldn't be looked into: of what lies there nothing is known. */
     readonly problem?: string;
   };
@@ -63,13 +69,14 @@ export type Recalled =
 export function recall(wish: RecallWish, host: RouteSocket): Recalled {
   const { ifIndex, mtu, ips } = wish;
   const own = ips.map(hostCidr);
-  const ingress = limitOf(host, ifIndex, mtu);
+  const inPod = recallInside(wish);
+  const ingress = limitOf(host, ifIndex, mtu) ?? inPod.ingress;
+  const { egress, extraRoutes = [], podTable, byPair, problem } = inPod;
   const hostStackCidrs = listRules(host)
     .filter(({ priority, from, mark }) =>
       priority === RULE_HOST_STACK_PRIORITY && mark === undefined &&
       from !== undefined && own.includes(from)
     ).flatMap(({ to }) => to ?? []);
-  const { egress, extraRoutes = [], ...inPod } = recallInside(wish);
   const bandwidth: Bandwidth = {
     ...ingress?.bitsPerSec && { ingressBitsPerSec: ingress.bitsPerSec },
     ...ingress?.burstBits && { ingressBurstBits: ingress.burstBits },
@@ -80,7 +87,9 @@ export function recall(wish: RecallWish, host: RouteSocket): Recalled {
     ...Object.keys(bandwidth).length > 0 && { bandwidth },
     ...hostStackCidrs.length > 0 && { hostStackCidrs },
     ...extraRoutes.length > 0 && { extraRoutes },
-    ...inPod,
+    ...podTable !== undefined && { podTable },
+    ...byPair !== undefined && { byPair },
+    ...problem !== undefined && { problem },
   };
 }
 
@@ -109,10 +118,16 @@ function limitOf(
   return isTbf(seen.tbf, asked) ? { bitsPerSec, burstBits } : undefined;
 }
 
-function recallInside(
-  { netns, ifName, mtu, ips }: RecallWish,
-): Omit<Recalled, "bandwidth" | "hostStackCidrs"> & { egress?: Limit } {
+/** What the inside of a pod tells. */
+type Inside = Omit<Recalled, "bandwidth" | "hostStackCidrs"> & {
+  readonly egress?: Limit | undefined;
+  /** Of a pod with a card of its own. */
+  readonly ingress?: Limit | undefined;
+};
+
+function recallInside({ netns, owner, mtu, ips }: RecallWish): Inside {
   if (netns === "") return { problem: "its namespace isn't known" };
+  const { ifName } = owner;
   try {
     using namespace = openNamespace(netns);
     using pod = openRoutes(namespace);
@@ -124,10 +139,34 @@ function recallInside(
       priority === RULE_INTERFACE_PRIORITY && from !== undefined &&
       own.includes(from)
     )?.table;
+    const routes = listRoutes(pod, TABLE_MAIN).filter(({ protocol }) =>
+      protocol === RTPROT_BOOT
+    );
+    const { ifIndex } = link;
+    const table = podTable !== undefined && { podTable };
+    const pair = findLinkByName(pod, HOST_PEER_LINK);
+    if (pair?.mac !== vethMacs(owner).pod) {
+      const extraRoutes = extraRoutesOf(routes, {
+        ifIndex,
+        gatewayOf: nextHop,
+      });
+      return { egress, extraRoutes, ...table };
+    }
+    const ifb = findLinkByName(pod, ifbOf(owner).name);
+    const gatewayOf = (cidr: Cidr) =>
+      routes.find(({ ifIndex: index, destination }) =>
+        index === ifIndex && destination === everything(cidr)
+      )?.gateway;
     return {
-      extraRoutes: extraRoutesOf(pod, link.ifIndex),
-      ...podTable !== undefined && { podTable },
-      ...egress !== undefined && { egress },
+      egress,
+      ingress: ifb && limitOf(pod, ifb.ifIndex, mtu),
+      extraRoutes: extraRoutesOf(routes, { ifIndex, gatewayOf }),
+      byPair: routes.filter((route) =>
+        route.ifIndex === pair.ifIndex && route.source !== undefined &&
+        ips.includes(route.source) &&
+        route.gateway === nextHop(route.destination)
+      ).map(({ destination }) => destination),
+      ...table,
     };
   } catch (error) {
     if (!(error instanceof NamespaceError) && !isGone(error)) throw error;
@@ -135,10 +174,16 @@ function recallInside(
   }
 }
 
-function extraRoutesOf(pod: RouteSocket, ifIndex: number): readonly Cidr[] {
-  return listRoutes(pod, TABLE_MAIN).filter((route) =>
-    route.ifIndex === ifIndex && route.protocol === RTPROT_BOOT &&
-    route.gateway === nextHop(route.destination) &&
+function extraRoutesOf(
+  routes: readonly RouteSeen[],
+  { ifIndex, gatewayOf }: {
+    readonly ifIndex: number;
+    readonly gatewayOf: (destination: Cidr) => Ip | undefined;
+  },
+): readonly Cidr[] {
+  return routes.filter((route) =>
+    route.ifIndex === ifIndex && route.gateway !== undefined &&
+    route.gateway === gatewayOf(route.destination) &&
     !route.destination.endsWith("/0")
   ).map(({ destination }) => destination);
 }

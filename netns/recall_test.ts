@@ -2,14 +2,17 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { applyPlan } from "./apply.ts";
 import type { Bandwidth } from "./bandwidth.ts";
 import type { PodNetwork } from "./attachment.ts";
+import { exclusivePlan } from "./datapath/exclusive.ts";
 import { podPlan } from "./datapath/veth.ts";
+import { hostCidr } from "./ip.ts";
 import { Lab, testWhere } from "./lab.ts";
 import { findLinkByName } from "./link.ts";
+import { findPodCard } from "./pods.ts";
 import { probe } from "./probe.ts";
 import { lookForRoom, recall, type Recalled } from "./recall.ts";
 import { removeNamespace } from "./namespace.ts";
 
-const { tbf } = probe();
+const { tbf, redirect } = probe();
 
 const HOST_LINK = "cali73291bf21a5";
 
@@ -29,7 +32,8 @@ class Scene implements Disposable {
     const { node: { routes } } = this.lab;
     const { ifIndex = 0 } = findLinkByName(routes, HOST_LINK) ?? {};
     const ips = ["10.0.0.20", "fd00::20"];
-    return recall({ ifIndex, mtu: 1500, netns, ifName: "eth0", ips }, routes);
+    const { owner } = this.lab.attachment(this.pod, 0, [4, 6]);
+    return recall({ ifIndex, mtu: 1500, netns, owner, ips }, routes);
   }
 
   [Symbol.dispose](): void {
@@ -90,6 +94,58 @@ testWhere({
     assertEquals(found, { bandwidth });
     assertStringIncludes(problem, pod.path);
   },
+});
+
+const OF_OWN_CARD: readonly Partial<PodNetwork>[] = [
+  {},
+  {
+    extraRoutes: ["192.168.7.0/24", "fd07::/64"],
+    hostStackCidrs: ["169.254.20.10/32", "fd00:20::10/128"],
+  },
+  { bandwidth: { egressBitsPerSec: 20e6 } },
+  {
+    bandwidth: { ingressBitsPerSec: 10e6, egressBitsPerSec: 1e9 },
+    extraRoutes: ["192.168.7.0/24"],
+  },
+];
+
+for (const more of OF_OWN_CARD) {
+  testWhere({
+    needs: [tbf, ...more.bandwidth?.ingressBitsPerSec ? [redirect] : []],
+    name: `recall() reads ${JSON.stringify(more)} of a pod with its own card`,
+    fn: () => {
+      using lab = new Lab();
+      const { node: { routes }, eni } = lab;
+      const pod = lab.pod();
+      const attachment = { ...lab.exclusive(pod, eni, [4, 6]), ...more };
+      applyPlan(exclusivePlan(attachment), routes);
+      const { owner, ips = [] } = attachment;
+      const { ifIndex = 0 } = findLinkByName(routes, HOST_LINK) ?? {};
+      const wish = { ifIndex, mtu: 1500, netns: pod.path, owner, ips };
+      const { byPair = [], ...found } = recall(wish, routes);
+      const { hostStackCidrs = [], ...rest } = more;
+      assertEquals(found, rest);
+      const { nodeIps = [], serviceCidrs = [] } = attachment.hostPeer ?? {};
+      const ways = [
+        ...[...hostStackCidrs, ...serviceCidrs],
+        ...nodeIps.map(hostCidr),
+      ];
+      assertEquals(byPair.toSorted(), ways.toSorted());
+    },
+  });
+}
+
+Deno.test("findPodCard() finds a card by its MAC in the pod that has it", async () => {
+  using lab = new Lab();
+  const { node: { routes: host }, eni } = lab;
+  const pod = lab.pod();
+  const othersTurn = (): Promise<void> => Promise.resolve();
+  const find = () =>
+    findPodCard(eni.mac, { host, pairedOnly: true, othersTurn });
+  assertEquals(await find(), undefined, "it is on the node");
+  applyPlan(exclusivePlan(lab.exclusive(pod, eni)), host);
+  const { name, mac } = await find() ?? {};
+  assertEquals([name, mac], ["eth0", eni.mac]);
 });
 
 Deno.test("lookForRoom() sees another interface's default route, and the tables in use", () => {

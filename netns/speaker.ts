@@ -6,14 +6,11 @@
  * @module
  */
 import { listAddresses } from "./address.ts";
-import { NetlinkError } from "./errno.ts";
 import { hostCidr, type Ip, parseCidr } from "./ip.ts";
-import { listLinks } from "./link.ts";
-import { decodeAttributes, encodeAttributes, u32, viewOf } from "./message.ts";
-import { type Namespace, NamespaceError, openNamespace } from "./namespace.ts";
+import { lookIntoPods, type PodSearch } from "./pods.ts";
 import { listRoutes } from "./route.ts";
 import { listRules } from "./rule.ts";
-import { openRoutes, type RouteSocket } from "./socket.ts";
+import type { RouteSocket } from "./socket.ts";
 
 /** Somebody who speaks for an address. */
 export interface Speaker {
@@ -25,39 +22,8 @@ export interface Speaker {
   readonly who: string;
 }
 
-/** Where and how speakers are looked for. */
-export interface SpeakerSearch {
-  /** The node's socket. */
-  readonly host: RouteSocket;
-  /**
-   * Only pods that a pair of links connects with the node. Absent on a machine
-   * that is one node: there each namespace is a pod of it.
-   */
-  readonly pairedOnly?: boolean;
-  /** Lets others work. */
-  readonly othersTurn: () => Promise<void>;
-}
-
-/** Where runtimes mount namespaces: containerd and CRI-O, then Docker. */
-const FOLDERS = ["/run/netns", "/run/docker/netns"] as const;
-
-/** RTM_GETNSID, NETNSA_NSID and NETNSA_FD. Source: linux/net_namespace.h. */
-const RTM_GETNSID = 90;
-const NETNSA_NSID = 1;
-const NETNSA_FD = 3;
-/** Messages are in the machine's order; x86-64 and arm64 have this one. */
-const LITTLE_ENDIAN = true;
-/** struct rtgenmsg, padded. */
-const HEADER_BYTES = 4;
-
-/** Namespaces that are looked at before others have a turn: 2 to 7 ms. */
-const SLICE_COUNT = 5;
-
 /**
  * Finds who speaks for addresses.
- *
- * Namespaces are found by their paths and by the processes in them; a daemon
- * in a container sees the latter only with the host's process ids.
  *
  * Effects: reads only; one dump of the node's rules, routes and addresses,
  * and one of each other namespace's addresses.
@@ -69,19 +35,16 @@ const SLICE_COUNT = 5;
  */
 export async function findSpeakers(
   ips: readonly Ip[],
-  search: SpeakerSearch,
+  search: PodSearch,
 ): Promise<Speaker[]> {
   if (ips.length === 0) return [];
   const wanted = new Set(ips);
-  const speakers = onNode(wanted, search.host);
-  let count = 0;
-  // The kernel numbers a pod for the node when it shows the node's end.
-  listLinks(search.host);
-  for (const path of namespacePaths()) {
-    speakers.push(...inPod(path, { wanted, search }));
-    if (++count % SLICE_COUNT === 0) await search.othersTurn();
-  }
-  return speakers;
+  const inPods = await lookIntoPods(
+    search,
+    (pod, who): Speaker[] =>
+      heldIn(pod, wanted).map(({ ip }) => ({ ip, by: "pod", who })),
+  );
+  return [...onNode(wanted, search.host), ...inPods];
 }
 
 function onNode(wanted: ReadonlySet<Ip>, host: RouteSocket): Speaker[] {
@@ -105,33 +68,6 @@ function onNode(wanted: ReadonlySet<Ip>, host: RouteSocket): Speaker[] {
   return speakers;
 }
 
-function inPod(
-  path: string,
-  { wanted, search }: {
-    readonly wanted: ReadonlySet<Ip>;
-    readonly search: SpeakerSearch;
-  },
-): Speaker[] {
-  const { host, pairedOnly = false } = search;
-  try {
-    using namespace = openNamespace(path);
-    if (namespace.inode === host.namespace?.inode) return [];
-    if (pairedOnly && !isPaired(host, namespace)) return [];
-    using routes = openRoutes(namespace);
-    return heldIn(routes, wanted).map(({ ip }) => ({
-      ip,
-      by: "pod",
-      who: path,
-    }));
-  } catch (error) {
-    // It is gone by now, is a plain file, or is this process's own.
-    if (error instanceof NamespaceError && error.problem !== "denied") {
-      return [];
-    }
-    throw error;
-  }
-}
-
 function heldIn(
   socket: RouteSocket,
   wanted: ReadonlySet<Ip>,
@@ -140,59 +76,4 @@ function heldIn(
     const { ip } = parseCidr(cidr);
     return wanted.has(ip) ? [{ ip, ifIndex }] : [];
   });
-}
-
-/** Tells whether the node has numbered a namespace, as it does for peers. */
-function isPaired(host: RouteSocket, namespace: Namespace): boolean {
-  const body = new Uint8Array([
-    ...new Uint8Array(HEADER_BYTES),
-    ...encodeAttributes([[NETNSA_FD, u32(namespace.fd)]]),
-  ]);
-  const op = `ip netns list-id target ${namespace.path}`;
-  const [answer] = host.exchange(op, { type: RTM_GETNSID, flags: 0, body });
-  if (answer === undefined) throw new NetlinkError({ op, errno: "EFAILURE" });
-  const id = decodeAttributes(answer.subarray(HEADER_BYTES)).get(NETNSA_NSID);
-  return id !== undefined && viewOf(id).getInt32(0, LITTLE_ENDIAN) >= 0;
-}
-
-/** A path of each namespace there is, as far as this process can see. */
-function namespacePaths(): readonly string[] {
-  const byInode = new Map<string, string>();
-  for (const folder of FOLDERS) {
-    for (const name of namesIn(folder)) {
-      const path = `${folder}/${name}`;
-      const inode = unlessGone(() => Deno.statSync(path).ino);
-      if (inode !== undefined) byInode.set(String(inode), path);
-    }
-  }
-  for (const pid of namesIn("/proc")) {
-    if (!/^\d+$/.test(pid)) continue;
-    const path = `/proc/${pid}/ns/net`;
-    const link = unlessGone(() => Deno.readLinkSync(path));
-    const inode = /^net:\[(\d+)\]$/.exec(link ?? "")?.[1];
-    if (inode !== undefined && !byInode.has(inode)) byInode.set(inode, path);
-  }
-  return [...byInode.values()];
-}
-
-function namesIn(folder: string): string[] {
-  return unlessGone(() =>
-    [...Deno.readDirSync(folder)].map(({ name }) => name)
-  ) ??
-    [];
-}
-
-/** Reads what may vanish meanwhile, or be another user's. */
-function unlessGone<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    if (error instanceof Deno.errors.PermissionDenied) return undefined;
-    // ESRCH, as /proc says of a process that has just ended.
-    if (error instanceof Error && "code" in error && error.code === "ESRCH") {
-      return undefined;
-    }
-    throw error;
-  }
 }

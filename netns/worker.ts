@@ -15,6 +15,7 @@ import { hostCidr, parseCidr } from "./ip.ts";
 import { listLinks } from "./link.ts";
 import { closeHome, type Namespace, openNamespace } from "./namespace.ts";
 import { legacyTables, openNft } from "./nft.ts";
+import { findPodCard, type PodSearch } from "./pods.ts";
 import { probeIpvlan } from "./probe.ts";
 import { lookForRoom, recall } from "./recall.ts";
 import { removePlan, sublinkKey } from "./remove.ts";
@@ -78,11 +79,10 @@ function carryOut(request: Request): unknown {
       return compareAll(request.argument);
     case "remove":
       return whenFree(request.argument, remove);
-    case "speakersFor": {
-      const { routes: host } = opened();
-      const pairedOnly = host.namespace !== undefined;
-      return findSpeakers(request.argument, { host, pairedOnly, othersTurn });
-    }
+    case "speakersFor":
+      return findSpeakers(request.argument, podSearch(opened().routes));
+    case "findPodCard":
+      return findPodCard(request.argument, podSearch(opened().routes));
     case "forgetFlows": {
       const { namespace } = opened().routes;
       return forgetFlows(request.argument, { namespace, othersTurn });
@@ -112,6 +112,10 @@ function carryOut(request: Request): unknown {
     case "writeSettings":
       return writeSettings(request.argument, opened().routes.namespace);
   }
+}
+
+function podSearch(host: RouteSocket): PodSearch {
+  return { host, pairedOnly: host.namespace !== undefined, othersTurn };
 }
 
 function hostRoutes(socket: RouteSocket): readonly HostRoute[] {

@@ -14,7 +14,7 @@ import {
   type PodNetwork,
   vethMacs,
 } from "../../netns/attachment.ts";
-import type { Cidr, Ip } from "../../netns/ip.ts";
+import { type Cidr, hostCidr, type Ip } from "../../netns/ip.ts";
 import type { Difference, VethStep } from "../../netns/step.ts";
 import type { Grant } from "../../pool/contract.ts";
 import type { Lease } from "../../pool/state.ts";
@@ -92,6 +92,35 @@ export function attachmentFor(
   // The pod's way to its node is that of its first interface.
   const pair = wish.podTable === undefined ? { hostPeer } : {};
   return { recipe, attachment: { recipe, ...network, eni, card, ...pair } };
+}
+
+/**
+ * Says what a pod with a card of its own was made with, whose record was lost:
+ * since then the node's addresses and the services may have become others.
+ *
+ * @param made What such a pod gets today.
+ * @param byPair Where the pod's pair leads, as the kernel has it.
+ * @returns What this pod has.
+ */
+export function asFound(
+  made: ReturnType<typeof attachmentFor>,
+  byPair: readonly Cidr[],
+): ReturnType<typeof attachmentFor> {
+  const { recipe, attachment } = made;
+  if (attachment.recipe !== "exclusive/1") return made;
+  const { hostPeer, hostStackCidrs: _, ...rest } = attachment;
+  if (hostPeer === undefined) return made;
+  const nodeIps = hostPeer.nodeIps.filter((ip) =>
+    byPair.includes(hostCidr(ip))
+  );
+  const serviceCidrs = hostPeer.serviceCidrs.filter((cidr) =>
+    byPair.includes(cidr)
+  );
+  const known = [...serviceCidrs, ...nodeIps.map(hostCidr)];
+  const more = byPair.filter((cidr) => !known.includes(cidr));
+  const hostStackCidrs = more.length > 0 ? { hostStackCidrs: more } : {};
+  const found = { hostPeer: { nodeIps, serviceCidrs }, ...hostStackCidrs };
+  return { recipe, attachment: { ...rest, ...found } };
 }
 
 /** How pods of the node's pod CIDR are. */

@@ -55,6 +55,13 @@ function gatewaysOf(
   return { gateway, gateway6: gatewayOf(subnet6) };
 }
 
+/** Names a card as the kernel names one that is plugged in. */
+function freeName(taken: readonly string[]): string {
+  let number = 0;
+  while (taken.includes(`eth${number}`)) number++;
+  return `eth${number}`;
+}
+
 /** What the ENIs' set-up needs to know of the node. */
 export interface NodeParts {
   /** The node's kernel. */
@@ -107,8 +114,8 @@ export class NodeEnis implements PoolHost {
    */
   async prepare(eni: HostEni, signal: AbortSignal): Promise<void> {
     const holder = this.#parts.exclusive?.holderOf(eni.id);
-    if (holder === undefined) await this.#setUp(eni, signal);
-    else this.#keep(holder, eni);
+    if (holder !== undefined) this.#keep(holder, eni);
+    else if (!await this.#findInPod(eni)) await this.#setUp(eni, signal);
     for (const listener of this.#listeners) listener(eni.id);
   }
 
@@ -146,9 +153,36 @@ export class NodeEnis implements PoolHost {
     this.#ready.set(id, { attached, link, mtu, plan });
   }
 
+  /**
+   * Finds a card in a pod whose record was lost. How it was on the node isn't
+   * known any more: it shall come home as one that was plugged in.
+   */
+  async #findInPod(eni: HostEni): Promise<boolean> {
+    const { kernel, exclusive } = this.#parts;
+    if (exclusive === undefined) return false;
+    const links = await kernel.links();
+    if (links.some(({ mac }) => mac === eni.mac)) return false;
+    const seen = await kernel.findPodCard(eni.mac);
+    if (seen === undefined) return false;
+    const { ifIndex, mtu } = seen;
+    const taken = [...links, ...this.#cards()].map(({ name }) => name);
+    const card = { name: freeName(taken), up: false };
+    this.#keep({ eni: { ifIndex }, card, mtu }, eni);
+    return true;
+  }
+
+  #cards(): readonly CardBefore[] {
+    return [...this.#ready.values()].flatMap(({ card }) => card ?? []);
+  }
+
   /** Its link is in the pod's namespace: the node has nothing to set up. */
   #keep(
-    { eni: { ifIndex }, card, mtu }: ExclusiveAttachment,
+    { eni: { ifIndex }, card, mtu }:
+      & Pick<
+        ExclusiveAttachment,
+        "card" | "mtu"
+      >
+      & { readonly eni: Pick<AttachedEni, "ifIndex"> },
     eni: HostEni,
   ): void {
     const { id, mac } = eni;

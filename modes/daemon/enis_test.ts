@@ -2,6 +2,8 @@
  * ENIs that come in their own time: real links, and nobody waits for another.
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { applyPlan } from "../../netns/apply.ts";
+import { exclusivePlan } from "../../netns/datapath/exclusive.ts";
 import { openKernel } from "../../netns/kernel.ts";
 import { Lab, VSWITCH } from "../../netns/lab.ts";
 import type { HostEni } from "../../pool/contract.ts";
@@ -56,4 +58,22 @@ Deno.test("NodeEnis.prepare() gives up at its deadline, and may be asked again",
   lab.attach("eth7", eniOf(7).mac);
   await enis.prepare(eniOf(7), AbortSignal.timeout(20_000));
   assertEquals(enis.ids(), ["eni-7"]);
+});
+
+Deno.test("NodeEnis.prepare() finds a card whose record was lost in the pod that has it", async () => {
+  using lab = new Lab();
+  await using kernel = await openKernel({ netns: lab.node.path });
+  const hostPeer = { nodeIps: [NODE_IP], serviceCidrs: [] };
+  const exclusive = { hostPeer, holderOf: () => undefined };
+  const enis = new NodeEnis({ kernel, nodeIp: NODE_IP, exclusive });
+  const { mac, name, mtu } = lab.eni;
+  const pod = lab.pod();
+  applyPlan(exclusivePlan(lab.exclusive(pod, lab.eni)), lab.node.routes);
+  const eni = { ...eniOf(1), mac };
+  await enis.prepare(eni, AbortSignal.timeout(20_000));
+  assertEquals(enis.attached(eni.id)?.mac, mac);
+  assertEquals(enis.mtu(eni.id), mtu);
+  const names = (await kernel.links()).map((link) => link.name);
+  const home = enis.whole(eni.id)?.card.name ?? "";
+  assert(/^eth[0-9]$/.test(home) && !names.includes(home), `${home}, ${name}`);
 });

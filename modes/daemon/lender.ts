@@ -6,10 +6,12 @@
 import type { LinkOwner } from "../../netns/alias.ts";
 import { ownerKey } from "../../netns/attachment.ts";
 import type { Ip } from "../../netns/ip.ts";
+import type { Recalled } from "../../netns/kernel.ts";
 import type { Keeper } from "../../pool/contract.ts";
 import type { PodCidr, PodCidrStatus } from "../../pool/pod_cidr.ts";
 import type { Lease, OwnerKey } from "../../pool/state.ts";
 import {
+  asFound,
   attachmentFor,
   DEFAULT_MTU,
   NotSetUpError,
@@ -86,11 +88,12 @@ export class Lender {
     found:
       & LinkOwner
       & Omit<PodWish, "netns">
+      & Pick<Recalled, "byPair">
       & { readonly ips: readonly Ip[] },
     signal: AbortSignal,
   ): Promise<Lease | undefined> {
     const { keeper, enis, podCidr } = this.#parts;
-    const { ips, netns = "", ...rest } = found;
+    const { ips, byPair, netns = "", ...rest } = found;
     const pod = { ...rest, netns };
     const key = ownerKey(found.owner);
     const ip = podCidr && ips.find((one) => podCidr.holds(one));
@@ -102,7 +105,10 @@ export class Lender {
       return await keeper.recover({
         ownerKey: key,
         ips,
-        attach: (grant) => attachmentFor(pod, grant, enis),
+        attach: (grant) => {
+          const made = attachmentFor(pod, grant, enis);
+          return byPair === undefined ? made : asFound(made, byPair);
+        },
       }, signal);
     } catch (error) {
       if (error instanceof NotSetUpError) return undefined;

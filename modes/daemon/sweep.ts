@@ -107,9 +107,9 @@ async function recover(
 ): Promise<boolean> {
   const { link, found, ips } = one;
   const { ifIndex, mtu } = link;
-  const { netns = "", owner: { ifName } } = found;
+  const { netns = "", owner } = found;
   const { problem, ...made } = await kernel.recall(
-    { ifIndex, mtu, netns, ifName, ips },
+    { ifIndex, mtu, netns, owner, ips },
   );
   const deadline = AbortSignal.timeout(RECOVERY_DEADLINE_MS);
   const lease = await lender.recover({ ...found, ...made, ips, mtu }, deadline);
