@@ -19,6 +19,7 @@ const MODES: ReadonlyMap<string, () => Promise<Mode>> = new Map([
   ["device-plugin", () => import("./modes/device_plugin/main.ts")],
   ["explain", () => import("./modes/operator/explain.ts")],
   ["install", () => import("./modes/install/main.ts")],
+  ["plan", () => import("./modes/operator/plan.ts")],
   ["status", () => import("./modes/operator/status.ts")],
 ]);
 
@@ -28,6 +29,7 @@ const USAGE = `usage: terway MODE [argument...], each with a --help of its own
   install        puts plugin and network list in place, and takes them away
   status         what a node's daemon holds, and who waits for what
   explain        one pod: its plan, what differs in the kernel, its history
+  plan           how many pods this node's network can serve, in each mode
   cni            the plugin; also when CNI_COMMAND is set, as a runtime does it
   --version
 `;

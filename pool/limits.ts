@@ -285,7 +285,8 @@ export function poolLimits(wish: LimitsWish): PoolLimits {
 /** A card needs an address of each family for a pod. */
 function perEni({ instance, stack = "ipv4", vSwitches }: LimitsWish): number {
   const { ipv4PerEniCount, ipv6PerEniCount = 0 } = instance;
-  if (!hasIp6(stack)) return Math.max(1, ipv4PerEniCount);
+  const pods = podsPerEni({ ipv4PerEniCount, ipv6PerEniCount }, stack);
+  if (!hasIp6(stack)) return pods;
   const poor = vSwitches.find(({ cidr6 }) => cidr6 === undefined);
   if (ipv6PerEniCount < 1 || poor !== undefined) {
     throw new RangeError(
@@ -294,9 +295,27 @@ function perEni({ instance, stack = "ipv4", vSwitches }: LimitsWish): number {
       } has none`,
     );
   }
+  return pods;
+}
+
+/**
+ * Counts the pods that share an ENI: one has an address of each family.
+ *
+ * @param instance What the type allows.
+ * @param stack The families.
+ * @returns How many; 0 when pods shall have IPv6 and the type has none.
+ */
+export function podsPerEni(
+  { ipv4PerEniCount, ipv6PerEniCount }: Pick<
+    InstanceLimits,
+    "ipv4PerEniCount" | "ipv6PerEniCount"
+  >,
+  stack: IpStack,
+): number {
+  if (!hasIp6(stack)) return Math.max(1, ipv4PerEniCount);
   return stack === "ipv6"
     ? ipv6PerEniCount
-    : Math.max(1, Math.min(ipv4PerEniCount, ipv6PerEniCount));
+    : Math.min(Math.max(1, ipv4PerEniCount), ipv6PerEniCount);
 }
 
 /**

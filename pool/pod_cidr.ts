@@ -75,7 +75,7 @@ export class PodCidr {
   constructor(options: PodCidrOptions) {
     const { cidr, journal } = options;
     this.cidr = cidr;
-    this.#capacity = capacityOf(cidr);
+    this.#capacity = podCidrCapacity(cidr);
     this.#journal = journal;
     this.#clock = options.clock ?? systemClock();
     const nowMs = this.#clock.nowMs();
@@ -261,7 +261,14 @@ export class PodCidr {
 /** The network's own address and, as host-local has it, the gateway's go first. */
 const FIRST = 2;
 
-function capacityOf(cidr: Cidr): number {
+/**
+ * Counts the addresses of a node's pod CIDR that pods may have.
+ *
+ * @param cidr The prefix.
+ * @returns How many, 5 or more.
+ * @throws {PoolError} `broken` when it isn't an IPv4 prefix of 8 to 29 bits.
+ */
+export function podCidrCapacity(cidr: Cidr): number {
   const { family, length } = parseCidr(cidr);
   if (family !== 4 || length < 8 || length > 29) {
     throw new PoolError(

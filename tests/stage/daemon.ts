@@ -235,7 +235,13 @@ function eniConfig(
   };
 }
 
-function daemonEnvironment(cloud: StageCloud): Record<string, string> {
+/**
+ * Gives what a daemon finds in its environment.
+ *
+ * @param cloud The cloud that it calls.
+ * @returns The variables.
+ */
+export function daemonEnvironment(cloud: StageCloud): Record<string, string> {
   return {
     ECS_ENDPOINT: API_ENDPOINT,
     VPC_ENDPOINT: API_ENDPOINT,
