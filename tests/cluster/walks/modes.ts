@@ -1,0 +1,148 @@
+/**
+ * The other two manifests in a real cluster, as seed 003 verifies them, and an
+ * API server that is killed under pods.
+ *
+ * Run by `deno task test:cluster`; without Go it is skipped aloud.
+ *
+ * @module
+ */
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { contains } from "../../../netns/ip.ts";
+import type { Network } from "../arguments.ts";
+import { findTools } from "../build.ts";
+import { type Cluster, openCluster } from "../cluster.ts";
+import { until } from "../command.ts";
+import { createPod, type PodSeen, runPod, waitForPod } from "../pods.ts";
+import { CLUSTER_TOOLS } from "../tools.ts";
+
+const tools = await findTools(CLUSTER_TOOLS, {
+  mayBuild: false,
+  onStep: () => {},
+});
+
+const say = (line: string): void => {
+  Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
+};
+
+if (!tools.ok) say(`skipped: a cluster's walks: ${tools.reason}`);
+
+/** What a daemon may take to be whole again. */
+const SOON_MS = 90_000;
+
+function walk(
+  name: string,
+  network: Network,
+  fn: (t: Deno.TestContext, cluster: Cluster) => Promise<void>,
+): void {
+  Deno.test({
+    name,
+    ignore: !tools.ok,
+    // The daemons of a cluster outlive a test's steps.
+    sanitizeOps: false,
+    sanitizeResources: false,
+    fn: async (t) => {
+      const dir = await Deno.makeTempDir({ prefix: "terway-cluster-" });
+      await using cluster = await openCluster({
+        dir,
+        nodeCount: 2,
+        zoneCount: 2,
+        network,
+        proxy: "nftables",
+        onStep: say,
+      });
+      await fn(t, cluster);
+    },
+  });
+}
+
+walk(
+  "kubectl apply -f deploy/terway.yml gives pods addresses of their node's pod CIDR",
+  "terway-vpc",
+  async (t, cluster) => {
+    const { kubectl } = cluster;
+    const pods = await pair(cluster);
+    await t.step("each is of its node's", async () => {
+      for (const { ip, nodeName } of pods) {
+        const path = "jsonpath={.spec.podCIDR}";
+        const cidr = await kubectl(["get", "node", nodeName, "-o", path]);
+        assert(contains(cidr, ip), `${ip} of ${cidr}`);
+      }
+    });
+    await t.step("they ping each other", () => ping(cluster, pods));
+  },
+);
+
+walk(
+  "kubectl apply -f deploy/terway-eni.yml gives every pod an ENI to itself",
+  "terway-eni",
+  async (t, cluster) => {
+    const pods = await pair(cluster);
+    await t.step("its primary address is the pod's", () => {
+      const enis = [...cluster.region.cloud.model.enis.values()];
+      for (const { ip } of pods) {
+        assertEquals(
+          enis.filter(({ primaryIp }) => primaryIp === ip).length,
+          1,
+        );
+      }
+    });
+    await t.step("they ping each other", () => ping(cluster, pods));
+  },
+);
+
+walk(
+  "pods go on while the API server is killed, and new ones come once it is back",
+  "terway",
+  async (t, cluster) => {
+    const { kubectl, trees } = cluster;
+    const pods = await pair(cluster);
+    const log = ["-n", "kube-system", "logs", "-l", "app=terway-eniip"];
+    await t.step(
+      "it is killed, and every daemon follows it again",
+      async () => {
+        await trees.get("cp")?.restart("kube-apiserver");
+        await until(
+          "the API server",
+          { deadlineMs: SOON_MS },
+          async () => await kubectl(["get", "--raw", "/readyz"]) === "ok",
+        );
+        const said = await kubectl([...log, "-c", "terway", "--tail=200"]);
+        assert(said.includes("the API server can't be followed"), said);
+      },
+    );
+    await t.step("a pod that comes then has its network", async () => {
+      await createPod(kubectl, {
+        name: "late",
+        image: "agnhost",
+        annotations: Object.fromEntries([
+          ["kubernetes.io/egress-bandwidth", "10M"],
+        ]),
+      });
+      const late = await waitForPod(kubectl, "late");
+      await ping(cluster, [late, ...pods]);
+    });
+  },
+);
+
+async function pair(
+  { kubectl, description }: Cluster,
+): Promise<readonly PodSeen[]> {
+  return await Promise.all(description.nodes.map(({ name }) =>
+    runPod(kubectl, {
+      name: `on-${name}`,
+      nodeName: name,
+      image: "agnhost",
+    })
+  ));
+}
+
+/** The first pings each of the others. */
+async function ping(
+  { kubectl }: Cluster,
+  [from, ...others]: readonly PodSeen[],
+): Promise<void> {
+  for (const { ip } of others) {
+    const words = ["exec", from?.name ?? "", "--", "ping", "-c2", ip];
+    assertMatch(await kubectl(words), /2 (packets )?received/);
+  }
+}
