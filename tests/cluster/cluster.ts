@@ -192,7 +192,9 @@ async function startAll(
         keyDir,
         programs,
         proxy: options.proxy,
-        podCidr: HAS_ROUTES.has(options.network) ? POD_CIDR : VPC_CIDR,
+        // Who has an ENI to itself must get the node's address: its answers
+        // would come by its ENI, and the node couldn't translate them back.
+        podCidr: options.network === "terway" ? VPC_CIDR : POD_CIDR,
         images,
       })
     ),

@@ -46,8 +46,8 @@ export const GROUPS_FILE = "groups";
 /** A few mounts. */
 const READY_DEADLINE_MS = 20_000;
 
-/** A daemon has this long to end by itself. */
-const GRACE_MS = 5_000;
+/** A crash gives no time. */
+const GRACE_MS = 0;
 
 /** A machine that is up. */
 export class Tree {
@@ -89,7 +89,7 @@ export class Tree {
   }
 
   /**
-   * Ends a daemon and starts it again.
+   * Kills a daemon as a crash does, and starts it again.
    *
    * @param name The daemon's name.
    * @throws {Error} When there is none of that name.
@@ -100,6 +100,10 @@ export class Tree {
       const names = [...this.#daemons.keys()].join(", ");
       throw new Error(`Cannot find ${name} on ${this.name}: it has ${names}`);
     }
+    // What was started waits outside for what runs inside.
+    const inside = childOf(daemon.now.id.pid);
+    const killed = inside === undefined ? undefined : identify(inside);
+    if (killed !== undefined) await endProcess(killed, GRACE_MS);
     await endProcess(daemon.now.id, GRACE_MS);
     this.start(daemon.wish);
   }
@@ -221,7 +225,12 @@ export async function openTree(wish: TreeWish): Promise<Tree> {
 
 /** The first process of a new process namespace is the child of who made it. */
 function childOf(pid: number): number | undefined {
-  const text = Deno.readTextFileSync(`/proc/${pid}/task/${pid}/children`);
-  const [first] = text.trim().split(" ").map(Number);
-  return first;
+  try {
+    const text = Deno.readTextFileSync(`/proc/${pid}/task/${pid}/children`);
+    const [first = ""] = text.trim().split(" ");
+    return first === "" ? undefined : Number(first);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
 }
