@@ -3,13 +3,13 @@
  *
  * @module
  */
-import type { Attachment } from "./attachment.ts";
+import { addressesOf, type Attachment } from "./attachment.ts";
 import { exclusivePlan } from "./datapath/exclusive.ts";
 import { ipvlanEniPlan, ipvlanPlan, turnedBack } from "./datapath/ipvlan.ts";
 import { type EniLink, eniPlan, podPlan } from "./datapath/veth.ts";
 import { tagSteps, trunkSteps, vlanPlan } from "./datapath/vlan.ts";
 import { vpcNodePlan, vpcPlan } from "./datapath/vpc.ts";
-import type { Ip } from "./ip.ts";
+import { familyOf, type Ip } from "./ip.ts";
 import type { Plan, Step } from "./step.ts";
 import { NotSupportedError } from "./unsupported.ts";
 
@@ -19,6 +19,8 @@ export type { EniLink } from "./datapath/veth.ts";
 export interface NodeFacts {
   /** The node's primary address. */
   readonly nodeIp: Ip;
+  /** Its primary IPv6 address, where it has one. */
+  readonly nodeIp6?: Ip;
   /**
    * The attachment's ENI as the node sees it now; its index may not be what it
    * was. Absent when it isn't on the node.
@@ -94,7 +96,10 @@ export function planOf(attachment: Attachment, node: NodeFacts): Plans {
     }
     case "ipvlan/1": {
       const { eni } = attachment;
-      const nodeIps = [node.nodeIp];
+      const { nodeIp, nodeIp6 } = node;
+      // Pods of one family alone don't bring the other to the card.
+      const isSix = addressesOf(attachment).some((ip) => familyOf(ip) === 6);
+      const nodeIps = isSix && nodeIp6 ? [nodeIp, nodeIp6] : [nodeIp];
       // Without the ENI nothing can be made; what is left can be removed.
       const link = node.eni ?? { ...eni, name: NOWHERE };
       const plan = ipvlanPlan(attachment, { link, nodeIps });

@@ -47,6 +47,8 @@ export interface AttacherParts {
   readonly enis: NodeEnis;
   /** The node's primary address. */
   readonly nodeIp: Ip;
+  /** Its primary IPv6 address, where it has one. */
+  readonly nodeIp6?: Ip;
   /** Bytes in a packet of ENIs that pods share; as they came when absent. */
   readonly mtu?: number;
   /** Prefixes that new pods reach by their gateway, whatever else they have. */
@@ -337,12 +339,13 @@ export class Attacher {
    * @returns What the kernel shall hold.
    */
   plans(attachment: Attachment): Plans {
-    const { nodeIp, mtu, enis } = this.#parts;
+    const { nodeIp, nodeIp6, mtu, enis } = this.#parts;
     const eniId = eniOf(attachment)?.id;
     const eni = eniId === undefined ? undefined : enis.link(eniId);
     const { uplink } = enis;
     return planOf(attachment, {
       nodeIp,
+      ...nodeIp6 !== undefined && { nodeIp6 },
       ...mtu !== undefined && { eniMtu: mtu },
       ...eni && { eni },
       ...uplink !== undefined && { uplink },

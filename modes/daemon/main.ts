@@ -225,12 +225,12 @@ interface Pool {
 async function serveUntilTold(parts: Parts & Pool): Promise<void> {
   const { options, config, node, kernel, keeper, wayBack, log } = parts;
   const { mtu } = config;
-  const nodeIp = node.instance.primaryIp;
   const live = new LiveConfig(parts);
   const extraRoutes = (): readonly Cidr[] => live.inForce.extraRoutes;
   const serviceCidrs = Object.values(config.serviceCidrs ?? {});
   const sharing = new Sharing({ ...parts, serviceCidrs });
-  const wanted = { nodeIp, extraRoutes, sharing, ...mtu && { mtu } };
+  const own = { ...nodeIpsOf(node), ...mtu && { mtu } };
+  const wanted = { ...own, extraRoutes, sharing };
   const attacher = new Attacher({ ...parts, ...wanted });
   const commands = operatorCommands({ ...parts, sharing }, attacher);
   const started = keeper.start(AbortSignal.timeout(START_DEADLINE_MS));
@@ -288,6 +288,12 @@ function followCluster(parts: Parts & Pool, attacher: Attacher): void {
     keeper,
     releaseGone: (isKnown) => releaseGone({ ...parts, attacher }, isKnown),
   });
+}
+
+function nodeIpsOf(
+  { instance: { primaryIp: nodeIp, primaryIp6: nodeIp6 } }: NodeFacts,
+): { readonly nodeIp: string; readonly nodeIp6?: string } {
+  return { nodeIp, ...nodeIp6 && { nodeIp6 } };
 }
 
 function beginInstall(

@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { IpvlanAttachment } from "../attachment.ts";
 import { command, type Plan } from "../step.ts";
 import { planOf } from "../recipe.ts";
@@ -100,5 +100,28 @@ Deno.test("ipvlanPlan() refuses a family that the vSwitch hasn't", () => {
     () => ipvlanPlan({ ...WEB, ips }, node),
     NotSupportedError,
     "no IPv6 prefix",
+  );
+});
+
+Deno.test("ipvlanEniPlan() has the node's IPv6 address where a pod has one", () => {
+  const six = { gateway6: "fd00:1::fffd", subnet6: "fd00:1::/64" };
+  const ips = ["10.1.0.7", "fd00:1::7"];
+  const node = { nodeIp: "10.1.0.1", nodeIp6: "fd00:1::1", eni: CARD };
+  const four = planOf(WEB, node);
+  assert(!commandsOf(four.shared).some((line) => line.includes("fd00:1::1")));
+  const { shared, pod } = planOf(
+    { ...WEB, ips, eni: { ...WEB.eni, ...six } },
+    node,
+  );
+  const own = "ip address add fd00:1::1/128 dev ipvl_5 nodad";
+  assert(commandsOf(shared).includes(own));
+  assertEquals(
+    commandsOf(pod).filter((line) => line.includes("fd00:1::1")),
+    [
+      "pod ip neighbour add fd00:1::1 lladdr 00:16:3e:01:00:00 dev eth0 nud " +
+      "permanent",
+      "pod ip -6 route add fd00:1::1/128 dev eth0",
+      "ip -6 route add fd00:1::7/128 dev ipvl_5 src fd00:1::1",
+    ],
   );
 });

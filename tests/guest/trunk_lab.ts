@@ -135,7 +135,8 @@ class Lab implements AsyncDisposable {
     const cardMac = mac(1, name.startsWith("i") ? 2 : 1);
     const eni = findLinkByMac(routes, cardMac);
     if (eni === undefined) throw new Error(`Cannot find the card of ${name}`);
-    const facts = { nodeIp: both(NODES, 1)[0] ?? "", eni };
+    const [nodeIp = "", nodeIp6 = ""] = both(NODES, 1);
+    const facts = { nodeIp, nodeIp6, eni };
     const plans = planOf(attachment, facts);
     applyPlan(plans.shared, routes);
     applyPlan(plans.pod, routes);
@@ -206,10 +207,13 @@ async function matrix(lab: Lab): Promise<[number, string[]]> {
     ["i1", both(NODES, 31)],
     ["i2", both(NODES, 32)],
   ];
+  // The node itself, which IPvlan pods reach by the card's own slave.
+  const own = new Map([["i1", both(NODES, 1)], ["i2", both(NODES, 1)]]);
   let answered = 0;
   const unanswered: string[] = [];
   for (const [from, netns] of places) {
     const others = targets.filter(([to]) => to !== from);
+    others.push(["n1", own.get(from) ?? []]);
     const pairs = others.flatMap(([to, ips]) => ips.map((ip) => [to, ip]));
     await Promise.all(pairs.map(async ([to, ip = ""]) => {
       const got = await ping(netns, ip, ["-c1", "-W3"]);
