@@ -11,7 +11,7 @@ import { showReboot } from "./guest/reboot.ts";
 import { showTrunk } from "./guest/trunk.ts";
 
 guestTest("a node with a kernel of its own", async (t) => {
-  await using node = await GuestNode.open();
+  await using node = await GuestNode.open({ modules: ["ipv6"] });
   const { guest, other, region } = node;
   const fabricIsClean = async (): Promise<void> =>
     assertEquals(await region.fabric.spoofed(), 0);

@@ -6,7 +6,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { openNamespace, within } from "../../netns/namespace.ts";
 import { ping } from "../fabric/inside.ts";
-import { namesOf, until } from "./looks.ts";
+import { linkOf, namesOf, until } from "./looks.ts";
 import type { GuestNode, GuestPod } from "./node.ts";
 
 /** What pods ask for, as `10-terway.conf` of Terway's own documents has it. */
@@ -38,8 +38,7 @@ export async function showIpvlan(
   const web = await node.addPod("web");
   const db = await node.addPod("db");
   await t.step("pods share a card by IPvlan, and status says so", async () => {
-    const { kind } = (await guest.ask("dump", web.netns)).links
-      .find(({ name }) => name === "eth0") ?? {};
+    const { kind } = linkOf(await guest.ask("dump", web.netns), "eth0");
     assertEquals(kind, "ipvlan");
     const { sharing } = await node.ask("status");
     assertEquals(sharing, { wanted: "ipvlan", effective: "ipvlan" });
@@ -59,6 +58,10 @@ export async function showIpvlan(
   await t.step(
     "what others take away is put back",
     () => showRepair(node, web),
+  );
+  await t.step(
+    "a pod is as fast as it may be, both ways",
+    () => showBandwidth(node),
   );
   await t.step(
     "CHECK names what is gone in a pod, ADD mends it",
@@ -209,4 +212,38 @@ async function seenFrom(node: GuestNode, pod: GuestPod): Promise<string> {
   listener.close();
   await accepted;
   return stdout;
+}
+
+/** TCP's goodput is 4 to 7 % under the rate, and the guest's clock is rough. */
+async function showBandwidth(node: GuestNode): Promise<void> {
+  const { guest, other } = node;
+  const megabit = 20;
+  const rate = megabit * 1e6;
+  const bandwidth = { ingressRate: rate, egressRate: rate };
+  const pod = await node.addPod("slow", { runtimeConfig: { bandwidth } });
+  assertEquals(await node.check(pod), "");
+  const server = new Deno.Command("nsenter", {
+    args: [`--net=${other.netns}`, "iperf3", "-s", "-B", other.primaryIp],
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  try {
+    const client = ["iperf3", "-J", "-t", "2", "-c", other.primaryIp] as const;
+    for (const direction of [[], ["-R"]]) {
+      const measured = await until("iperf3 has measured", async () => {
+        const inside = ["nsenter", `--net=${pod.netns}`] as const;
+        const { code, stdout } = await guest.run(
+          [...inside, ...client, ...direction],
+        );
+        return code === 0 && JSON.parse(stdout).end.sum_received;
+      });
+      const megabits = measured["bits_per_second"] / 1e6;
+      const isAsTold = megabits > megabit * 0.75 && megabits < megabit * 1.1;
+      assert(isAsTold, `${direction.join()} ${megabits} Mbit/s`);
+    }
+  } finally {
+    server.kill("SIGKILL");
+    await server.status;
+  }
+  await node.removePod("slow");
 }
