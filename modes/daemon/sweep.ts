@@ -82,6 +82,58 @@ export async function sweepLinks(parts: SweepParts): Promise<Swept> {
   return swept;
 }
 
+/** Sweeps again and again, and tells of what can't be helped. */
+export class LinkSweeper {
+  readonly #parts: SweepParts;
+  readonly #told = new Set<string>();
+  #left: readonly string[] = [];
+  #unexplained: readonly string[] = [];
+
+  /**
+   * Makes one.
+   *
+   * @param parts What it works with.
+   */
+  constructor(parts: SweepParts) {
+    this.#parts = parts;
+  }
+
+  /** Whether the last sweep left links for the next. */
+  get hasLeft(): boolean {
+    return this.#left.length > 0;
+  }
+
+  /**
+   * Sweeps, and tells of nothing that was left: for a while the cloud may not
+   * have told which ENIs there are.
+   *
+   * @returns When that is done.
+   */
+  async sweep(): Promise<void> {
+    this.#left = (await sweepLinks(this.#parts)).left;
+  }
+
+  /**
+   * Sweeps, and tells, once, of each link that the last look left too.
+   *
+   * @returns When that is done.
+   */
+  async look(): Promise<void> {
+    await this.sweep();
+    for (const link of this.#left) {
+      if (this.#told.has(link) || !this.#unexplained.includes(link)) continue;
+      this.#told.add(link);
+      this.#parts.log.warning(
+        "a live pod has no lease and can't have one again, as its ENI " +
+          "isn't known on this node: it is left as it is, and isn't " +
+          "repaired; delete it to have it made anew",
+        { link },
+      );
+    }
+    this.#unexplained = this.#left;
+  }
+}
+
 async function remove(
   { kernel, log }: SweepParts,
   link: LinkSeen,

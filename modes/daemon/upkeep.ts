@@ -11,7 +11,7 @@ import { deadOf, findMissing, type Missing, sinceWhen } from "./dead.ts";
 import type { Lender } from "./lender.ts";
 import type { HostWatch } from "./preflight_watch.ts";
 import type { Repairer } from "./repair.ts";
-import { sweepLinks } from "./sweep.ts";
+import { LinkSweeper } from "./sweep.ts";
 import { settleTombstones } from "./tombstones.ts";
 import type { WayBack } from "./way_back.ts";
 
@@ -63,12 +63,7 @@ export function keepUp(parts: UpkeepParts): AsyncDisposable {
     }
   };
   let missing: Missing = new Map();
-  let left: readonly string[] = [];
-  const sweep = async (): Promise<void> => {
-    left = (await sweepLinks(parts)).left;
-  };
-  let unexplained: readonly string[] = [];
-  const told = new Set<string>();
+  const sweeper = new LinkSweeper(parts);
   const loops = [
     every(
       LATE_PERIOD_MS,
@@ -77,25 +72,13 @@ export function keepUp(parts: UpkeepParts): AsyncDisposable {
         await parts.attacher.releaseLate();
         await parts.attacher.forgetFlows();
         // A lost journal's leases are known when the cloud has told its ENIs.
-        if (left.length > 0) await sweep();
+        if (sweeper.hasLeft) await sweeper.sweep();
       }),
     ),
     every(
       SWEEP_PERIOD_MS,
       guarded("a look at the whole node", async () => {
-        await sweep();
-        // For a minute the cloud may not have told which ENIs there are.
-        for (const link of left) {
-          if (told.has(link) || !unexplained.includes(link)) continue;
-          told.add(link);
-          log.warning(
-            "a live pod has no lease and can't have one again, as its ENI " +
-              "isn't known on this node: it is left as it is, and isn't " +
-              "repaired; delete it to have it made anew",
-            { link },
-          );
-        }
-        unexplained = left;
+        await sweeper.look();
         await parts.repairer.sweep();
         await parts.wayBack.sweep();
         missing = await freeDead(parts, missing);
