@@ -86,6 +86,23 @@ for (const { stack, families } of STACKS) {
         assertEquals(await seenBy(server, office.netns), officeIp);
         // The node itself, as kubelet's probes do.
         assertEquals(await ping(n1.node.netns, ip), 3);
+        // By a service's address, to a backend of each node.
+        const backends = [
+          { netns: b.netns, ip: near[at] ?? "" },
+          { netns: c.netns, ip: far[at] ?? "" },
+        ];
+        for (const [number, backend] of backends.entries()) {
+          const service = familyOf(ip) === 6
+            ? `fd21::${number + 1}`
+            : `172.21.0.${number + 1}`;
+          await addService(n1.node.netns, {
+            ip: service,
+            backend: backend.ip,
+            keepsSource: true,
+          });
+          const target = { ip: service, port: 80 };
+          assertEquals(await seenBy(backend, a.netns, target), ip, service);
+        }
       }
       assertEquals(await stage.region.fabric.spoofed(), 0);
       const signal = AbortSignal.timeout(5_000);
