@@ -28,6 +28,7 @@ export function entered(
   phase: EniPhase,
   times: { nowMs: number; notBeforeMs: number },
 ): PooledEni {
+  const { seenMs, absent } = eni.sight;
   return {
     ...eni,
     phase,
@@ -37,7 +38,8 @@ export function entered(
     failureCount: 0,
     problem: undefined,
     missingSinceMs: undefined,
-    sight: { ...CLEAR, seenMs: eni.sight.seenMs },
+    // A look that lacked an address is forgotten as a whole: it proves nothing.
+    sight: { ...CLEAR, seenMs: absent.size > 0 ? 0 : seenMs },
   };
 }
 
