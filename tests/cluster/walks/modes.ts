@@ -69,6 +69,14 @@ walk(
       }
     });
     await t.step("they ping each other", () => ping(cluster, pods));
+    await t.step(
+      "the scheduler counts ENIs for those that ask",
+      () => enisAreCounted(cluster),
+    );
+    await t.step("and does so after the kubelet's restart", async () => {
+      await cluster.trees.get("n1")?.restart("kubelet");
+      await untilCounted(cluster, "n1");
+    });
   },
 );
 
@@ -145,4 +153,37 @@ async function ping(
     const words = ["exec", from?.name ?? "", "--", "ping", "-c2", ip];
     assertMatch(await kubectl(words), /2 (packets )?received/);
   }
+}
+
+/** A type of four ENIs: three for pods. */
+async function untilCounted(
+  { kubectl }: Cluster,
+  node: string,
+): Promise<void> {
+  const path = "jsonpath={.status.allocatable.aliyun/eni}";
+  await until(
+    `3 ENIs of ${node}`,
+    { deadlineMs: SOON_MS },
+    async () => await kubectl(["get", "node", node, "-o", path]) === "3",
+  );
+}
+
+async function enisAreCounted(cluster: Cluster): Promise<void> {
+  const { kubectl, region, description } = cluster;
+  for (const { name } of description.nodes) await untilCounted(cluster, name);
+  const asking = (count: string): Record<string, string> =>
+    Object.fromEntries([["aliyun/eni", count]]);
+  const { ip } = await runPod(kubectl, { name: "whole", limits: asking("1") });
+  const enis = [...region.cloud.model.enis.values()];
+  assertEquals(enis.filter(({ primaryIp }) => primaryIp === ip).length, 1);
+  await createPod(kubectl, { name: "many", limits: asking("4") });
+  const condition = '.status.conditions[?(@.type=="PodScheduled")].message';
+  const path = `jsonpath={${condition}}`;
+  await until(
+    "the scheduler's refusal",
+    { deadlineMs: SOON_MS },
+    async () =>
+      (await kubectl(["get", "pod", "many", "-o", path]))
+        .includes("Insufficient aliyun/eni"),
+  );
 }
