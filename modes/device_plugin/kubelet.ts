@@ -47,6 +47,9 @@ export async function register(
   const client = new Client(
     `unix:${folder}/${KUBELET_SOCKET}`,
     credentials.createInsecure(),
+    // Connections that clients share remember that the last kubelet was away,
+    // and wait longer after each failure before they look again.
+    { "grpc.use_local_subchannel_pool": 1 },
   );
   const request: RegisterRequest = {
     version: API_VERSION,

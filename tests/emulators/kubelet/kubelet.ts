@@ -219,7 +219,12 @@ export class Kubelet implements AsyncDisposable {
     const client = new PluginClient(
       `unix:${this.#folder}/${endpoint}`,
       credentials.createInsecure(),
-      { "grpc.default_authority": "localhost" },
+      {
+        "grpc.default_authority": "localhost",
+        // Of a plugin that was away nothing is remembered.
+        "grpc.use_local_subchannel_pool": 1,
+        "grpc.max_reconnect_backoff_ms": 1_000,
+      },
     );
     const deadline = Date.now() + DIAL_MS;
     await new Promise<void>((resolve, reject) =>
