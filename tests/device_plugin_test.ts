@@ -15,12 +15,13 @@ const NODE = "cn-a.i-1";
 class Plugin implements AsyncDisposable {
   readonly folder: string = Deno.makeTempDirSync({ prefix: "terway-" });
   readonly kubelet: Kubelet = new Kubelet(this.folder);
-  readonly #child: Deno.ChildProcess;
-  readonly #log: Promise<string>;
+  readonly #start: () => Deno.ChildProcess;
+  #child: Deno.ChildProcess;
+  #log: Promise<string>;
 
   constructor(stage: Stage, ...flags: string[]) {
     const { socket } = new Caller(stage).node;
-    this.#child = new Deno.Command(Deno.execPath(), {
+    const command = new Deno.Command(Deno.execPath(), {
       args: [
         ...["run", "-A", "--quiet", MAIN, "device-plugin"],
         ...["--socket", socket, "--kubelet-dir", this.folder],
@@ -29,7 +30,16 @@ class Plugin implements AsyncDisposable {
       stdin: "null",
       stdout: "null",
       stderr: "piped",
-    }).spawn();
+    });
+    this.#start = () => command.spawn();
+    this.#child = this.#start();
+    this.#log = new Response(this.#child.stderr).text();
+  }
+
+  /** Ends it, and starts another. */
+  async restart(): Promise<void> {
+    await this.stop();
+    this.#child = this.#start();
     this.#log = new Response(this.#child.stderr).text();
   }
 
@@ -110,13 +120,15 @@ Deno.test("terway device-plugin advertises a node's ENIs, through pods, foreign 
   await kubelet.kill();
   await kubelet.start();
   await plugin.until("aliyun/eni", "2 of 3"); // without a daemon
+  await plugin.restart();
+  await plugin.until("aliyun/eni", "2 of 2"); // as the last process said
   await stage.restartDaemon("n1");
 
   await caller.ok("DEL", web.env);
   await cloud.stranger.detachEni(foreign.id);
   await cloud.stranger.deleteEni(foreign.id);
   await stage.drain();
-  await plugin.until("aliyun/eni", "0 of 3");
+  await plugin.until("aliyun/eni", "0 of 2");
   const { code, said } = await plugin.stop();
   assertEquals(code, 0);
   const away = "the daemon gives no figures: its last figures stay in force";

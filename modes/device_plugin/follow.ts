@@ -15,6 +15,8 @@ const ASK_MS = 2_000;
 export interface FollowParts {
   /** Where the daemon listens. */
   readonly socket: string;
+  /** Whether an earlier process left a figure. */
+  readonly hasFigures: boolean;
   /** Told each time the daemon answers. */
   readonly onFigures: (figures: EniFigures) => void;
   /** Where it is told. */
@@ -29,11 +31,11 @@ export interface FollowParts {
  * @param signal Ends it.
  */
 export async function followDaemon(
-  { socket, onFigures, log }: FollowParts,
+  { socket, onFigures, log, ...known }: FollowParts,
   signal: AbortSignal,
 ): Promise<void> {
   let state: "new" | "there" | "away" = "new";
-  let hasFigures = false;
+  let { hasFigures } = known;
   while (!signal.aborted) {
     try {
       onFigures(await askFigures(socket, signal));

@@ -9,6 +9,7 @@ import { type PluginArguments, readArguments, USAGE } from "./arguments.ts";
 import { devicesOf, type EniFigures, promisedCount } from "./capacity.ts";
 import { followDaemon } from "./follow.ts";
 import { keepRegistered } from "./keep.ts";
+import { recall, remember } from "./memory.ts";
 import { PluginServer } from "./plugin.ts";
 
 const encoder = new TextEncoder();
@@ -74,8 +75,9 @@ async function run(
 ): Promise<void> {
   const { signal } = stop;
   const endpoint = `terway-${resource.replace("/", "-")}.sock`;
-  let count: number | undefined;
-  let listedCount = 0;
+  const memory = `${socket}-${endpoint}.json`;
+  let count = await recall(memory, nodeName);
+  let listedCount = count ?? 0;
   const first = Promise.withResolvers<void>();
   const server = new PluginServer(
     `${folder}/${endpoint}`,
@@ -95,12 +97,23 @@ async function run(
     listedCount = Math.max(listedCount, next);
     server.tell();
     first.resolve();
+    remember(memory, { nodeName, count }).catch((error) =>
+      log.warning("a restart won't know the figure", errorFields(error))
+    );
   };
+  if (count !== undefined) {
+    log.info("ENIs for pods, as of the last process", { resource, count });
+    first.resolve();
+  }
   signal.addEventListener("abort", () => first.resolve());
   const keeping = first.promise.then(() =>
     keepRegistered({ folder, endpoint, resource, server, log }, signal)
   );
-  const following = followDaemon({ socket, onFigures, log }, signal);
+  const hasFigures = count !== undefined;
+  const following = followDaemon(
+    { socket, hasFigures, onFigures, log },
+    signal,
+  );
   try {
     await Promise.race([keeping, following]);
     log.info("stopping");
