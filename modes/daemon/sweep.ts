@@ -10,8 +10,9 @@
  */
 import { type LinkOwner, readAlias } from "../../netns/alias.ts";
 import { addressesOf, hostLinkName, ownerKey } from "../../netns/attachment.ts";
+import { isGone } from "../../netns/errno.ts";
 import { compareIp, type Ip } from "../../netns/ip.ts";
-import type { Kernel, LinkSeen } from "../../netns/kernel.ts";
+import type { Kernel, LinkSeen, Recalled } from "../../netns/kernel.ts";
 import type { Log } from "../log.ts";
 import { attachmentOf } from "./attached.ts";
 import type { Lender } from "./lender.ts";
@@ -160,9 +161,11 @@ async function recover(
   const { link, found, ips } = one;
   const { ifIndex, mtu } = link;
   const { netns = "", owner } = found;
-  const { problem, ...made } = await kernel.recall(
-    { ifIndex, mtu, netns, owner, ips },
+  const recalled = await recallIfThere(
+    kernel.recall({ ifIndex, mtu, netns, owner, ips }),
   );
+  if (recalled === undefined) return false;
+  const { problem, ...made } = recalled;
   const deadline = AbortSignal.timeout(RECOVERY_DEADLINE_MS);
   const lease = await lender.recover({ ...found, ...made, ips, mtu }, deadline);
   if (lease === undefined) return false;
@@ -177,6 +180,18 @@ async function recover(
     },
   });
   return true;
+}
+
+/** A pod that is deleted meanwhile is no reason to leave the others. */
+async function recallIfThere(
+  asked: Promise<Recalled>,
+): Promise<Recalled | undefined> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (isGone(error)) return undefined;
+    throw error;
+  }
 }
 
 function isOurs({ name, mac, alias }: LinkSeen): boolean {
