@@ -34,11 +34,16 @@ const USAGE = `usage: terway MODE [argument...], each with a --help of its own
   --version
 `;
 
+/** What it says of itself when it is asked. */
+const ANSWERS: ReadonlyMap<string, string> = new Map([
+  ["--version", `${config.version}\n`],
+  ["--help", USAGE],
+]);
+
 const [name, ...args] = Deno.env.has("CNI_COMMAND") ? ["cni"] : Deno.args;
 const load = MODES.get(name ?? "");
 if (load === undefined) {
-  const asked =
-    { "--version": `${config.version}\n`, "--help": USAGE }[name ?? ""];
+  const asked = ANSWERS.get(name ?? "");
   const stream = asked === undefined ? Deno.stderr : Deno.stdout;
   stream.writeSync(new TextEncoder().encode(asked ?? USAGE));
   Deno.exit(asked === undefined ? 2 : 0);

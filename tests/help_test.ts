@@ -33,7 +33,9 @@ Deno.test("terway --help names every mode, and each has a --help", async () => {
 });
 
 Deno.test("a mode that isn't there is refused with the usage", async () => {
-  const { code, stdout, stderr } = await terway("nonsense");
-  assertEquals([code, text(stdout)], [2, ""]);
-  assertStringIncludes(text(stderr), "usage: terway MODE");
+  for (const name of ["nonsense", "constructor", "toString", ""]) {
+    const { code, stdout, stderr } = await terway(name);
+    assertEquals([code, text(stdout)], [2, ""], name);
+    assertStringIncludes(text(stderr), "usage: terway MODE", name);
+  }
 });

@@ -13,6 +13,7 @@ import { type Journal, openJournal } from "../../pool/journal.ts";
 import { openKeeper } from "../../pool/keeper.ts";
 import { PodCidr } from "../../pool/pod_cidr.ts";
 import { isOfPodCidr } from "../../pool/pod_cidr_record.ts";
+import { readCommandLine } from "../command_line.ts";
 import { errorFields, type Log, openLog } from "../log.ts";
 import { readArguments, USAGE } from "./arguments.ts";
 import type { DaemonArguments } from "./arguments.ts";
@@ -53,8 +54,6 @@ const START_DEADLINE_MS = 120_000;
 /** A drain takes a detach and a delete a card, some at once. */
 const DRAIN_DEADLINE_MS = 120_000;
 
-const encoder = new TextEncoder();
-
 /**
  * Runs the daemon until it is told to stop.
  *
@@ -63,20 +62,11 @@ const encoder = new TextEncoder();
  * a wrong command line, 1 for anything else.
  */
 export async function main(args: readonly string[]): Promise<number> {
-  let options: DaemonArguments;
-  try {
-    options = readArguments(args);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    Deno.stderr.writeSync(
-      encoder.encode(`terway daemon: ${why}\n\n${USAGE}`),
-    );
-    return 2;
-  }
-  if (options.help) {
-    Deno.stdout.writeSync(encoder.encode(USAGE));
-    return 0;
-  }
+  const options = readCommandLine(
+    { mode: "daemon", usage: USAGE },
+    () => readArguments(args),
+  );
+  if (typeof options === "number") return options;
   const log = await openLog({ mode: "daemon", level: options.logLevel });
   try {
     await run(options, log);

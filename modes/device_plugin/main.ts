@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { readCommandLine } from "../command_line.ts";
 import { errorFields, type Log, openLog } from "../log.ts";
 import { type PluginArguments, readArguments, USAGE } from "./arguments.ts";
 import { devicesOf, type EniFigures, promisedCount } from "./capacity.ts";
@@ -11,8 +12,6 @@ import { followDaemon } from "./follow.ts";
 import { keepRegistered } from "./keep.ts";
 import { recall, remember } from "./memory.ts";
 import { PluginServer } from "./plugin.ts";
-
-const encoder = new TextEncoder();
 
 /**
  * Runs the device plugin until it is told to stop.
@@ -22,21 +21,11 @@ const encoder = new TextEncoder();
  * line, 1 for anything else.
  */
 export async function main(args: readonly string[]): Promise<number> {
-  let options: PluginArguments;
-  try {
-    const name = Deno.env.get("NODE_NAME") || Deno.hostname();
-    options = readArguments(args, name);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    Deno.stderr.writeSync(
-      encoder.encode(`terway device-plugin: ${why}\n\n${USAGE}`),
-    );
-    return 2;
-  }
-  if (options.help) {
-    Deno.stdout.writeSync(encoder.encode(USAGE));
-    return 0;
-  }
+  const options = readCommandLine(
+    { mode: "device-plugin", usage: USAGE },
+    () => readArguments(args, Deno.env.get("NODE_NAME") || Deno.hostname()),
+  );
+  if (typeof options === "number") return options;
   const log = await openLog({ mode: "device-plugin", level: options.logLevel });
   const stop = new AbortController();
   for (const signal of ["SIGTERM", "SIGINT"] as const) {

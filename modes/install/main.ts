@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { messageOf, print, readCommandLine } from "../command_line.ts";
 import { type InstallArguments, readArguments, USAGE } from "./arguments.ts";
 import { ConflistError } from "./conflist.ts";
 import { findProgram, look, type Program } from "./look.ts";
@@ -18,18 +19,11 @@ import { carryOut, lockFolder, stepText } from "./steps.ts";
  * line, 1 for anything else.
  */
 export async function main(args: readonly string[]): Promise<number> {
-  let options: InstallArguments;
-  try {
-    options = readArguments(args);
-  } catch (error) {
-    complain(reasonOf(error));
-    print(Deno.stderr, `\n${USAGE}`);
-    return 2;
-  }
-  if (options.help) {
-    print(Deno.stdout, USAGE);
-    return 0;
-  }
+  const options = readCommandLine(
+    { mode: "install", usage: USAGE },
+    () => readArguments(args),
+  );
+  if (typeof options === "number") return options;
   try {
     return await run(options);
   } catch (error) {
@@ -138,7 +132,7 @@ function reasonOf(error: unknown): string {
     return `${error.message}\nNothing was changed: correct the file, or ` +
       "remove it, and run this again";
   }
-  return error instanceof Error ? error.message : String(error);
+  return messageOf(error);
 }
 
 function complain(text: string): void {
@@ -147,8 +141,4 @@ function complain(text: string): void {
 
 function say(line: string): void {
   print(Deno.stdout, `${line}\n`);
-}
-
-function print(stream: { writeSync(bytes: Uint8Array): number }, text: string) {
-  stream.writeSync(new TextEncoder().encode(text));
 }

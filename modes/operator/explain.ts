@@ -6,6 +6,7 @@
  */
 import { parseArgs } from "@std/cli/parse-args";
 import type { Explanation } from "../explain_form.ts";
+import { messageOf, print, readCommandLine } from "../command_line.ts";
 import { ask, DEFAULT_SOCKET } from "../wire.ts";
 import { commandsText, explainText } from "./explain_text.ts";
 
@@ -43,25 +44,19 @@ interface Wish {
  * or no daemon answers, 2 for a wrong command line.
  */
 export async function main(args: readonly string[]): Promise<number> {
-  let wish: Wish;
-  try {
-    wish = readArguments(args);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    print(Deno.stderr, `terway explain: ${why}\n\n${USAGE}`);
-    return 2;
-  }
-  if (wish.help) {
-    print(Deno.stdout, USAGE);
-    return 0;
-  }
+  const wish = readCommandLine(
+    { mode: "explain", usage: USAGE },
+    () => readArguments(args),
+  );
+  if (typeof wish === "number") return wish;
   try {
     return await explain(wish);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
     print(
       Deno.stderr,
-      `terway explain: no daemon answers on ${wish.socket}: ${why}\n` +
+      `terway explain: no daemon answers on ${wish.socket}: ${
+        messageOf(error)
+      }\n` +
         "Run it on the pod's node, in the terway pod or as root; if it lasts, " +
         "the terway pod's log says why\n",
     );
@@ -135,8 +130,4 @@ async function explain({ what, socket, form }: Wish): Promise<number> {
   }
   print(Deno.stdout, commands);
   return 0;
-}
-
-function print(stream: { writeSync(bytes: Uint8Array): number }, text: string) {
-  stream.writeSync(new TextEncoder().encode(text));
 }

@@ -5,6 +5,7 @@
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { podCidrCapacity } from "../../pool/pod_cidr.ts";
+import { messageOf, print, readCommandLine } from "../command_line.ts";
 import { DEFAULT_SOCKET } from "../wire.ts";
 import { type ModeRoom, roomsOf } from "./max_pods.ts";
 import { askQuota, type Quota } from "./quota.ts";
@@ -45,18 +46,11 @@ interface Wish {
  * wrong command line.
  */
 export async function main(args: readonly string[]): Promise<number> {
-  let wish: Wish;
-  try {
-    wish = readArguments(args);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    print(Deno.stderr, `terway plan: ${why}\n\n${USAGE}`);
-    return 2;
-  }
-  if (wish.help) {
-    print(Deno.stdout, USAGE);
-    return 0;
-  }
+  const wish = readCommandLine(
+    { mode: "plan", usage: USAGE },
+    () => readArguments(args),
+  );
+  if (typeof wish === "number") return wish;
   const { socket, podCidr, hostPodCount, json } = wish;
   try {
     const told = await askQuota(socket);
@@ -65,11 +59,10 @@ export async function main(args: readonly string[]): Promise<number> {
     print(Deno.stdout, json ? toJson(quota, rooms) : toText(quota, rooms));
     return 0;
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
     print(
       Deno.stderr,
       `terway plan: nobody tells this node's quota: no daemon answers on ` +
-        `${socket}, and the cloud can't be asked: ${why}\n` +
+        `${socket}, and the cloud can't be asked: ${messageOf(error)}\n` +
         "Run it on the node, beside its daemon, or with what the daemon needs " +
         "to ask the cloud: see terway plan --help\n",
     );
@@ -154,8 +147,4 @@ function toText(quota: Quota, rooms: readonly ModeRoom[]): string {
     "The kubelet's flag is maxPods in a KubeletConfiguration. It counts pods of",
     "the host's network too, which need no address: see --host-pods.",
   ].join("\n") + "\n";
-}
-
-function print(stream: { writeSync(bytes: Uint8Array): number }, text: string) {
-  stream.writeSync(new TextEncoder().encode(text));
 }

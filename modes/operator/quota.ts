@@ -6,6 +6,7 @@
  */
 import { z } from "zod";
 import { podsPerEni } from "../../pool/limits.ts";
+import { messageOf } from "../command_line.ts";
 import { ask } from "../wire.ts";
 import type { NodeRoom } from "./max_pods.ts";
 
@@ -95,7 +96,7 @@ export async function askQuota(socket: string): Promise<Quota> {
   try {
     return await askDaemon(socket);
   } catch (error) {
-    const problem = error instanceof Error ? error.message : String(error);
+    const problem = messageOf(error);
     return { ...await askCloud(), problem };
   }
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
+import { messageOf, print, readCommandLine } from "../command_line.ts";
 import { ask, DEFAULT_SOCKET } from "../wire.ts";
 import { statusText } from "./status_text.ts";
 
@@ -27,25 +28,11 @@ const USAGE = `terway status: what a node's daemon holds, and who waits for what
  * line.
  */
 export async function main(args: readonly string[]): Promise<number> {
-  const unknown: string[] = [];
-  const flags = parseArgs([...args], {
-    string: ["socket"],
-    boolean: ["json", "schema", "help"],
-    default: { socket: DEFAULT_SOCKET },
-    unknown: (arg) => {
-      unknown.push(arg);
-      return false;
-    },
-  });
-  if (unknown.length > 0) {
-    const names = unknown.join(", ");
-    print(Deno.stderr, `terway status: ${names}: not known\n\n${USAGE}`);
-    return 2;
-  }
-  if (flags.help) {
-    print(Deno.stdout, USAGE);
-    return 0;
-  }
+  const flags = readCommandLine(
+    { mode: "status", usage: USAGE },
+    () => readArguments(args),
+  );
+  if (typeof flags === "number") return flags;
   if (flags.schema) {
     const { statusJsonSchema } = await import("../status_schema.ts");
     print(Deno.stdout, JSON.stringify(statusJsonSchema(), null, 2) + "\n");
@@ -62,10 +49,11 @@ export async function main(args: readonly string[]): Promise<number> {
     print(Deno.stdout, text);
     return reply.status;
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
     print(
       Deno.stderr,
-      `terway status: no daemon answers on ${flags.socket}: ${why}\n` +
+      `terway status: no daemon answers on ${flags.socket}: ${
+        messageOf(error)
+      }\n` +
         "Is the daemon of this node running? Its log says why it isn't, " +
         "--socket where it listens.\n",
     );
@@ -73,6 +61,19 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-function print(stream: { writeSync(bytes: Uint8Array): number }, text: string) {
-  stream.writeSync(new TextEncoder().encode(text));
+function readArguments(args: readonly string[]) {
+  const unknown: string[] = [];
+  const flags = parseArgs([...args], {
+    string: ["socket"],
+    boolean: ["json", "schema", "help"],
+    default: { socket: DEFAULT_SOCKET },
+    unknown: (arg) => {
+      unknown.push(arg);
+      return false;
+    },
+  });
+  if (unknown.length > 0) {
+    throw new SyntaxError(`${unknown.join(", ")}: not known`);
+  }
+  return flags;
 }
