@@ -8,6 +8,7 @@
  * @module
  */
 import { bundleModes } from "./bundle.ts";
+import { exists } from "./exists.ts";
 import { buildLauncher } from "./launcher/build.ts";
 
 const ROOT: string = new URL("../", import.meta.url).pathname;
@@ -157,15 +158,6 @@ async function run(
 
 function must({ success, stderr }: Deno.CommandOutput): void {
   if (!success) throw new Error(textOf(stderr));
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.stat(path);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function textOf(bytes: Uint8Array): string {

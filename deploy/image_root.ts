@@ -5,6 +5,7 @@
  * @module
  */
 import { dirname } from "node:path";
+import { exists } from "./exists.ts";
 
 /**
  * Copies programs or libraries to the same path under a root, with all the
@@ -68,14 +69,4 @@ export async function write(
   await Deno.mkdir(dirname(root + path), { recursive: true });
   await Deno.writeTextFile(root + path, text);
   await Deno.chmod(root + path, mode);
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.lstat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }

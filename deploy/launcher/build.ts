@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { exists } from "../exists.ts";
 
 /** What a launcher may weigh. */
 const LIMIT_BYTES = 64 * 1024;
@@ -119,13 +120,4 @@ async function hashSources(compiler: string): Promise<string> {
 
 function sourcePath(name: string): string {
   return new URL(name, import.meta.url).pathname;
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.stat(path);
-    return true;
-  } catch {
-    return false;
-  }
 }

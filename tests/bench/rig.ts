@@ -5,6 +5,7 @@
  * @module
  */
 import { join } from "node:path";
+import { exists } from "../../deploy/exists.ts";
 import { createNamespace, removeNamespace } from "../../netns/namespace.ts";
 import { bringLoopbackUp } from "../fabric/kernel.ts";
 import { askDaemon } from "../stage/daemon.ts";
@@ -226,16 +227,6 @@ export class Rig implements AsyncDisposable {
  */
 export async function quiet(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.stat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }
 
 async function compile(): Promise<boolean> {

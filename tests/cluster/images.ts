@@ -8,6 +8,7 @@
  */
 import { dirname, join } from "node:path";
 import { makeImage } from "../../deploy/archive.ts";
+import { exists } from "../../deploy/exists.ts";
 import { putWithLibraries, write } from "../../deploy/image_root.ts";
 import { cacheFolder } from "../../deploy/launcher/build.ts";
 import { run } from "./command.ts";
@@ -220,14 +221,4 @@ async function contentHash(recipe: Recipe): Promise<string> {
     new TextEncoder().encode(whole),
   );
   return new Uint8Array(digest).toHex().slice(0, 16);
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.lstat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }

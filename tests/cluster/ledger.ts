@@ -5,6 +5,7 @@
  * @module
  */
 import { join } from "node:path";
+import { exists } from "../../deploy/exists.ts";
 import { stageName } from "../stage/description.ts";
 import { claimDir, readProcesses, sweepUp } from "../stage/ledger.ts";
 import { endProcess, isRunning, type ProcessId } from "../stage/process.ts";
@@ -52,7 +53,7 @@ export async function tearDownCluster(dir: string): Promise<void> {
   for (const server of processes.filter(({ role }) => role === "server")) {
     await endProcess(server, SERVER_GRACE_MS);
   }
-  if (await isThere(dir)) await sweepUpCluster(dir);
+  if (await exists(dir)) await sweepUpCluster(dir);
 }
 
 /**
@@ -109,14 +110,4 @@ async function unmount(path: string): Promise<void> {
     await run(["umount", path]);
     return true;
   });
-}
-
-async function isThere(path: string): Promise<boolean> {
-  try {
-    await Deno.stat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }
