@@ -22,7 +22,7 @@ export const IMAGE_ARCHIVE: string = `${DIST}/terway-image.tar`;
 export const IMAGE_TAG: string = `docker.io/terway/terway:v${config.version}`;
 
 /** What netns/ opens. */
-const LIBRARIES = [
+export const LIBRARIES: readonly string[] = [
   "libnl-3.so.200",
   "libnl-route-3.so.200",
   "libnftables.so.1",

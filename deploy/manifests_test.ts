@@ -2,6 +2,26 @@ import { assert, assertEquals } from "@std/assert";
 import { parseAll } from "@std/yaml";
 import { decodeConfig } from "../modes/daemon/config.ts";
 
+/** The parts of a container that are looked at. */
+interface Container {
+  readonly name: string;
+  readonly command: readonly string[];
+  readonly securityContext: {
+    readonly privileged?: boolean;
+    readonly capabilities: {
+      readonly drop: readonly string[];
+      readonly add?: readonly string[];
+    };
+  };
+}
+
+/** What of root's rights each container keeps. */
+const RIGHTS: ReadonlyMap<string, readonly string[]> = new Map([
+  ["install", ["DAC_OVERRIDE"]],
+  ["terway", ["NET_ADMIN", "SYS_ADMIN", "DAC_OVERRIDE"]],
+  ["device-plugin", []],
+]);
+
 /** The parts of an object that are looked at. */
 interface Part {
   readonly kind: string;
@@ -21,10 +41,8 @@ interface Part {
       readonly spec: {
         readonly hostNetwork: boolean;
         readonly priorityClassName: string;
-        readonly containers: readonly {
-          readonly name: string;
-          readonly command: readonly string[];
-        }[];
+        readonly initContainers: readonly Container[];
+        readonly containers: readonly Container[];
         readonly volumes: readonly {
           readonly name: string;
           readonly hostPath?: { readonly path: string };
@@ -80,6 +98,19 @@ for (const [file, name, mode] of MANIFESTS) {
       !lines.slice(0, at - 1).at(-1)?.trim().startsWith("#")
     );
     assertEquals(silent, []);
+  });
+
+  Deno.test(`${file} has no privileged container, and few of root's rights`, async () => {
+    const parts = await partsOf(file);
+    const pod = parts.find(({ kind }) => kind === "DaemonSet")?.spec?.template;
+    const { initContainers = [], containers = [] } = pod?.spec ?? {};
+    for (
+      const { name, securityContext } of [...initContainers, ...containers]
+    ) {
+      const { privileged = false, capabilities } = securityContext;
+      assertEquals([privileged, capabilities.drop], [false, ["ALL"]]);
+      assertEquals(capabilities.add ?? [], RIGHTS.get(name));
+    }
   });
 
   Deno.test(`${file} gives no right to Secrets, and none to delete`, async () => {

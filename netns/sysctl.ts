@@ -3,7 +3,8 @@
  * can't make (all of IPv6's). `conf.ts` makes the others.
  *
  * `/proc/sys/net` shows the namespace of the thread that opens a file, so the
- * thread goes inside for each of them, synchronously.
+ * thread goes inside for each of them, synchronously. A container that isn't
+ * privileged can't write there: a manifest mounts the host's at another place.
  *
  * @module
  */
@@ -20,6 +21,15 @@ export interface Sysctl {
 
 /** Settings that aren't of the network are the whole machine's. */
 const KEY = /^net(\/[A-Za-z0-9_][A-Za-z0-9_.:@-]*)+$/;
+
+/**
+ * Where a container has the host's settings, that it may write; and where all
+ * others have them. A mount of the folder goes by the thread too.
+ */
+const MOUNTED = "/host/proc/sys";
+const OWN = "/proc/sys";
+
+let root: string | undefined;
 
 const NAMES: ReadonlySet<string> = new Set(
   Object.values(ERRNO).map(([name]) => name),
@@ -118,10 +128,20 @@ export function writeSettings(
 }
 
 function pathOf(key: string): string {
-  if (KEY.test(key)) return `/proc/sys/${key}`;
+  root ??= isFolder(`${MOUNTED}/net`) ? MOUNTED : OWN;
+  if (KEY.test(key)) return `${root}/${key}`;
   throw new SyntaxError(
     `Cannot use a setting as it must be net/…: it is "${key}"`,
   );
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    // Not mounted, or not to be seen, which comes to the same.
+    return false;
+  }
 }
 
 /** A system's error as the rest of `netns/` tells them; others unchanged. */

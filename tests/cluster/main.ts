@@ -24,7 +24,7 @@ import { AGNHOST_PACKAGES, CLUSTER_PACKAGES } from "./requirements.ts";
 import { tearDownCluster } from "./ledger.ts";
 import { loadImages } from "./node.ts";
 import { installTerway, makeTerwayImage } from "./terway.ts";
-import { CLUSTER_TOOLS, CONFORMANCE_TOOLS } from "./tools.ts";
+import { CLUSTER_TOOLS, CONFORMANCE_TOOLS, HELM_TOOL } from "./tools.ts";
 import { enterCommand } from "./tree.ts";
 
 /** How many of Kubernetes' tests run at a time: they mostly wait. */
@@ -118,7 +118,7 @@ async function build(onStep: (line: string) => void): Promise<number> {
     { yes: false, say: onStep },
   );
   const tools = await findTools(
-    [...CLUSTER_TOOLS, ...CONFORMANCE_TOOLS],
+    [...CLUSTER_TOOLS, ...CONFORMANCE_TOOLS, HELM_TOOL],
     { mayBuild: true, onStep },
   );
   if (!tools.ok) {

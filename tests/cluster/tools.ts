@@ -100,6 +100,17 @@ export const CONFORMANCE_TOOLS: readonly Tool[] = [
   },
 ];
 
+/** What renders the chart, to compare it with the manifests. */
+export const HELM_TOOL: Tool = {
+  name: "helm",
+  module: {
+    name: "helm",
+    path: "helm.sh/helm/v3",
+    version: "v3.19.5",
+  },
+  packagePath: "helm.sh/helm/v3/cmd/helm",
+};
+
 /** The environment of every build. */
 export const GO_ENVIRONMENT: Readonly<Record<string, string>> = {
   CGO_ENABLED: "0",
