@@ -14,6 +14,7 @@ import type { Eni } from "./cloud.ts";
 import type { PoolConfig } from "./contract.ts";
 import type { PooledEni, PoolState, Slot } from "./state.ts";
 import { MISSING_MS } from "./limits.ts";
+import { ipsOfPrefix } from "./prefix.ts";
 import { CLEAR } from "./sight.ts";
 import { withEntry } from "./state.ts";
 import { INTENT_TAG, ownTags } from "./tags.ts";
@@ -117,6 +118,9 @@ function newcomer(
   const isDual = hasIp6(state.stack);
   const more = isDual ? seen.ips6 : [];
   for (const ip of [...seen.ips, ...more]) slots.set(ip, quarantined);
+  const singleCount = slots.size - more.length;
+  const { prefixes = [] } = seen;
+  for (const ip of prefixes.flatMap(ipsOfPrefix)) slots.set(ip, quarantined);
   return {
     key: (one.isOwn ? seen.tags[INTENT_TAG] : undefined) ?? id,
     isAdopted: !one.isOwn,
@@ -126,7 +130,8 @@ function newcomer(
       vSwitchId,
       subnet: one.subnet,
       ...(isDual && one.subnet6 !== undefined ? { subnet6: one.subnet6 } : {}),
-      ipCount: slots.size - more.length,
+      ipCount: singleCount,
+      ...(prefixes.length === 0 ? {} : { prefixCount: prefixes.length }),
       ...(more.length === 0 ? {} : { ip6Count: more.length }),
       securityGroupIds,
     },
@@ -134,6 +139,7 @@ function newcomer(
     card: { id, mac, zone, primaryIp },
     wasAttached: true,
     slots,
+    ...(prefixes.length === 0 ? {} : { prefixes: new Set(prefixes) }),
     assign: undefined,
     assignFromMs: 0,
     most6: undefined,

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Ip } from "../netns/ip.ts";
+import type { Cidr, Ip } from "../netns/ip.ts";
 import { eniKeyOf } from "./begin.ts";
 import { entered, known, relieved, withAddresses, withoutEni } from "./card.ts";
 import { invariant } from "./error.ts";
@@ -20,6 +20,7 @@ import { LANE_OF } from "./lanes.ts";
 import { POLL_MS, PROVE_MS } from "./limits.ts";
 import { proven } from "./drift.ts";
 import { described, surveyed } from "./observe.ts";
+import { withPrefixes } from "./prefixed.ts";
 import {
   eniOf,
   type PooledEni,
@@ -121,7 +122,7 @@ function moved(
       return withoutEni(state, eni);
     case "assign":
     case "assign6":
-      return assigned(state, eni, answer.ips, nowMs);
+      return assigned(state, eni, answer, nowMs);
     case "unassign":
     case "unassign6":
       invariant("ips" in call, `${call.kind} gives nothing back`);
@@ -140,11 +141,14 @@ function moved(
 function assigned(
   state: PoolState,
   eni: PooledEni,
-  ips: readonly Ip[],
+  { ips, prefixes }: {
+    readonly ips: readonly Ip[];
+    readonly prefixes?: readonly Cidr[];
+  },
   nowMs: number,
 ): PoolState {
   return withEni(state, {
-    ...withAddresses(state, eni, ips, nowMs),
+    ...withPrefixes(withAddresses(state, eni, ips, nowMs), prefixes),
     assign: undefined,
     failureCount: 0,
     problem: undefined,
@@ -170,6 +174,9 @@ function unassigned(
     // since: it is remembered, on disk too, until it can't be any more.
     return withEni(state, { ...settled, notBeforeMs: eni.assignFromMs });
   }
-  const changed = withEni(state, { ...settled, slots, assignFromMs: 0 });
+  const changed = withEni(
+    state,
+    withPrefixes({ ...settled, slots, assignFromMs: 0 }),
+  );
   return { ...changed, rests: relieved(state, eni, call.ips) };
 }

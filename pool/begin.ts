@@ -135,12 +135,16 @@ function intendedAssign(
   eni: PooledEni,
   call: AssignCall,
 ): PooledEni["assign"] {
-  const { token, count } = call;
+  const { token, count, ofPrefixes = false } = call;
   const family = familyOfCall(call.kind);
-  if (eni.assign === undefined) return { token, count, family, unsure: false };
+  if (eni.assign === undefined) {
+    const asked = { token, count, family, unsure: false };
+    return ofPrefixes ? { ...asked, ofPrefixes } : asked;
+  }
   invariant(
     eni.assign.token === token && eni.assign.count === count &&
-      eni.assign.family === family,
+      eni.assign.family === family &&
+      (eni.assign.ofPrefixes ?? false) === ofPrefixes,
     `card ${eni.key} would be assigned addresses twice`,
   );
   return eni.assign;

@@ -6,6 +6,8 @@
 import { familyOf, type Ip } from "../netns/ip.ts";
 import type { Eni } from "./cloud.ts";
 import { invariant } from "./error.ts";
+import { ipsOfPrefix } from "./prefix.ts";
+import { withPrefixes } from "./prefixed.ts";
 import { CLEAR } from "./sight.ts";
 import {
   type EniPhase,
@@ -134,19 +136,23 @@ export function known(
     card: { id, mac, zone, primaryIp },
     slots: new Map<Ip, Slot>(),
   };
-  return withAddresses(state, named, ipsOf(seen), nowMs);
+  const full = withAddresses(state, named, ipsOf(seen), nowMs);
+  return withPrefixes(full, seen.prefixes);
 }
 
 /**
  * Gives all addresses of a card.
  *
  * @param seen The card in the cloud.
- * @returns The primary one first, IPv6 last.
+ * @returns The primary one first, then those of prefixes, IPv6 last.
  */
 export function ipsOf(
-  { primaryIp, ips, ips6 }: Pick<Eni, "primaryIp" | "ips" | "ips6">,
+  { primaryIp, ips, prefixes = [], ips6 }: Pick<
+    Eni,
+    "primaryIp" | "ips" | "prefixes" | "ips6"
+  >,
 ): readonly Ip[] {
-  return [primaryIp, ...ips, ...ips6];
+  return [primaryIp, ...ips, ...prefixes.flatMap(ipsOfPrefix), ...ips6];
 }
 
 /**

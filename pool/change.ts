@@ -5,6 +5,7 @@
  */
 import type { Cloud } from "./cloud.ts";
 import type { Answer, OpenCall } from "./event.ts";
+import { ipsOfPrefix } from "./prefix.ts";
 
 /**
  * Makes a call that changes one card.
@@ -46,6 +47,11 @@ export async function change(
     case "assign6": {
       const { count, token } = call;
       const wish = { eniId, count, token };
+      if (call.ofPrefixes) {
+        const prefixes = await cloud.assignPrefixes(wish, signal);
+        const ips = prefixes.flatMap(ipsOfPrefix);
+        return { kind: call.kind, ips, prefixes };
+      }
       const ips = call.kind === "assign6"
         ? await cloud.assignIp6s(wish, signal)
         : await cloud.assignIps(wish, signal);
@@ -57,7 +63,10 @@ export async function change(
       return { kind: call.kind };
     }
     case "unassign":
-      await cloud.unassignIps({ eniId, ips: call.ips }, signal);
+      if (call.prefixes !== undefined) {
+        const { prefixes } = call;
+        await cloud.unassignPrefixes({ eniId, prefixes }, signal);
+      } else await cloud.unassignIps({ eniId, ips: call.ips }, signal);
       return { kind: call.kind };
     case "unassign6":
       await cloud.unassignIp6s({ eniId, ips: call.ips }, signal);

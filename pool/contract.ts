@@ -163,6 +163,8 @@ export interface EniStatus {
   readonly slots: Readonly<Record<SlotKind, number>>;
   /** Its IPv6 addresses by kind, where pods have both. */
   readonly slots6?: Readonly<Record<SlotKind, number>>;
+  /** Its prefixes, whose addresses are in `slots`; absent without any. */
+  readonly prefixes?: readonly Cidr[];
   /** The security groups that we last put it into; none while that isn't known. */
   readonly securityGroupIds: readonly string[];
   /** Addresses under way. */

@@ -15,6 +15,7 @@ import type { Eni } from "./cloud.ts";
 import type { Call } from "./event.ts";
 import { hasIp6 } from "./family.ts";
 import { MISSING_MS, QUARANTINE_MS } from "./limits.ts";
+import { withPrefixes } from "./prefixed.ts";
 import type { PooledEni, PoolState, Slot } from "./state.ts";
 
 /** A look at one card. */
@@ -60,17 +61,18 @@ export function reconciled(
   const fresh = [...isSeen].filter((ip) => !slots.has(ip) && isOurs(ip));
   // The answer of an Assign that is under way will tell which ones are ours.
   if (fresh.length === 0 || eni.assign !== undefined) {
-    return { ...kept, resync: false };
+    return { ...withPrefixes(kept, seen.prefixes), resync: false };
   }
   const isNew = eni.phase === "created" || eni.phase === "attaching";
   if ((isNew && !eni.wasAttached) || eni.resync) {
-    return { ...withAddresses(state, kept, fresh, nowMs), resync: false };
+    const full = withAddresses(state, kept, fresh, nowMs);
+    return { ...withPrefixes(full, seen.prefixes), resync: false };
   }
   const all = new Map(slots);
   for (const ip of fresh) all.set(ip, { kind: "quarantined", sinceMs: nowMs });
   // They can be proven once they are seen again.
   const sight = { ...kept.sight, lookFromMs: nowMs + MISSING_MS };
-  return { ...kept, slots: all, sight };
+  return withPrefixes({ ...kept, slots: all, sight }, seen.prefixes);
 }
 
 function settledSlots(

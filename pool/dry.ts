@@ -10,7 +10,7 @@
  */
 import { isCooling } from "./card.ts";
 import { leadOf } from "./family.ts";
-import { type Desk, ranked, yieldOf } from "./grow.ts";
+import { type Desk, leastYield, ranked, yieldOf } from "./grow.ts";
 import { holdersOf } from "./holder.ts";
 import type { PoolLimits, VSwitchChoice } from "./limits.ts";
 import {
@@ -62,7 +62,8 @@ export function exchangeOf(
     if (!serves(eni) || roomOf(eni, limits) === 0) continue;
     // IPv6 addresses never run out.
     if (leadOf(limits.stack) === 6) return undefined;
-    if (yieldOf(state, eni.intent.vSwitchId, nowMs) > 0) return undefined;
+    const atMost = yieldOf(state, eni.intent.vSwitchId, nowMs);
+    if (atMost >= leastYield(limits)) return undefined;
     if (!isPluggable(eni, limits) || isDoubtful(eni)) continue;
     if (best === undefined || leaseCount(eni) < leaseCount(best)) best = eni;
   }

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { Family, Ip } from "../netns/ip.ts";
+import type { Cidr, Family, Ip } from "../netns/ip.ts";
 import type { Adoptable } from "./adopt.ts";
 import type { CloudErrorKind, Eni } from "./cloud.ts";
 import type { IpStack } from "./family.ts";
@@ -33,7 +33,9 @@ export type Call =
   | {
     readonly kind: "assign" | "assign6";
     readonly eniKey: EniKey;
+    /** Addresses, or prefixes of them. */
     readonly count: number;
+    readonly ofPrefixes?: boolean;
     readonly token: string;
   }
   /** Takes addresses away, IPv4 or IPv6. */
@@ -41,6 +43,8 @@ export type Call =
     readonly kind: "unassign" | "unassign6";
     readonly eniKey: EniKey;
     readonly ips: readonly Ip[];
+    /** The prefixes that the addresses are of; absent for single ones. */
+    readonly prefixes?: readonly Cidr[];
   }
   /** Attaches, detaches or deletes a card. */
   | {
@@ -137,7 +141,12 @@ export type Answer =
     }[];
   }
   | { readonly kind: "create"; readonly eni: Eni }
-  | { readonly kind: "assign" | "assign6"; readonly ips: readonly Ip[] }
+  | {
+    readonly kind: "assign" | "assign6";
+    readonly ips: readonly Ip[];
+    /** The prefixes that they are of; absent for single ones. */
+    readonly prefixes?: readonly Cidr[];
+  }
   /** Whether it was still loose. */
   | { readonly kind: "purge"; readonly isDeleted: boolean }
   /** Of the addresses asked about, those that nothing speaks for. */

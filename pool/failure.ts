@@ -38,6 +38,7 @@ import {
   REFUSED_MS,
   VSWITCH_REST_MS,
 } from "./limits.ts";
+import { addressesOf, askedOf } from "./prefixed.ts";
 import {
   eniOf,
   type Gate,
@@ -187,13 +188,18 @@ function bounded(
   if (problem.kind !== "exhausted") return state;
   if (call.kind !== "create" && call.kind !== "assign") return state;
   const { vSwitchId } = eniOf(state, call.eniKey).intent;
-  const count = call.kind === "create" ? call.intent.ipCount : call.count;
+  const isNew = call.kind === "create";
+  const count = isNew ? addressesOf(call.intent) : askedOf(call);
+  const ofPrefixes = isNew
+    ? (call.intent.prefixCount ?? 0) > 0
+    : call.ofPrefixes;
   // The cloud gives all or nothing: fewer may still be had, until one is too many.
   const atMost = Math.min(
     Math.floor(count / 2),
     state.rests.get(vSwitchId)?.atMost ?? count,
   );
-  const rest = { untilMs: nowMs + VSWITCH_REST_MS, atMost };
+  const untilMs = nowMs + VSWITCH_REST_MS;
+  const rest = { untilMs, atMost, ...(ofPrefixes ? { ofPrefixes } : {}) };
   return { ...state, rests: withEntry(state.rests, vSwitchId, rest) };
 }
 

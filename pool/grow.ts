@@ -17,6 +17,8 @@ import {
   type VSwitchChoice,
 } from "./limits.ts";
 import type { CallWish } from "./plan.ts";
+import { PREFIX_SIZE, PREFIXES_PER_CALL } from "./prefix.ts";
+import { addressesOf, prefixesHeld } from "./prefixed.ts";
 import type { PooledEni, PoolState } from "./state.ts";
 import { JOINING, LEAVING } from "./state.ts";
 import { inOrder, roomOf, serves, stockOf } from "./stock.ts";
@@ -49,10 +51,32 @@ export function shortfall(
   const isRipe = oldest !== undefined && oldest.atMs + GATHER_MS <= nowMs;
   const waiting = isRipe ? state.claims.size : 0;
   const { idle, coming, leased, cooling } = stockOf(state, limits);
-  const wanted = waiting + limits.minIdle - idle - coming;
+  const wanted = Math.max(
+    waiting + limits.minIdle - idle - coming,
+    missingPrefixes(state, limits) * PREFIX_SIZE,
+  );
   if (!isWarming(state, limits)) return Math.max(0, wanted);
   const held = idle + coming + leased + cooling;
   return Math.max(0, wanted, limits.warmUpCount - held);
+}
+
+/**
+ * Tells how many prefixes a pool holds that stay, or come.
+ *
+ * @param state The pool.
+ * @returns How many, on all cards that aren't leaving.
+ */
+export function prefixCount(state: PoolState): number {
+  let count = 0;
+  for (const eni of state.enis.values()) {
+    if (!LEAVING.has(eni.phase)) count += prefixesHeld(eni);
+  }
+  return count;
+}
+
+function missingPrefixes(state: PoolState, { prefixes }: PoolLimits): number {
+  const { minCount = 0 } = prefixes ?? {};
+  return minCount === 0 ? 0 : Math.max(0, minCount - prefixCount(state));
 }
 
 /**
@@ -97,6 +121,16 @@ export function yieldOf(
   const rest = state.rests.get(vSwitchId);
   if (rest === undefined || rest.untilMs <= nowMs) return Infinity;
   return rest.atMost;
+}
+
+/**
+ * Tells how many addresses a vSwitch must yield to be of use for a card.
+ *
+ * @param limits The pool's bounds.
+ * @returns One, or as many as a prefix has.
+ */
+export function leastYield({ prefixes }: PoolLimits): number {
+  return prefixes === undefined ? 1 : PREFIX_SIZE;
 }
 
 /**
@@ -224,7 +258,8 @@ function usableRoom(
   // Nothing is added while something is to go, and that may take a minute.
   if (isGiving(eni) && desk.lanes.isHeld("unassign")) return 0;
   const room = roomOf(eni, limits);
-  return fourYieldOf(state, eni, { limits, desk }) === 0 ? 0 : room;
+  const least = leastYield(limits);
+  return fourYieldOf(state, eni, { limits, desk }) < least ? 0 : room;
 }
 
 /** What a card's vSwitch yields for pods: IPv6 addresses never run out. */
@@ -245,6 +280,16 @@ function assign(
   const kind = leadOf(limits.stack) === 6 ? "assign6" : "assign";
   if (!maySettle(eni, desk) || !isOpen(state, kind, desk)) return 0;
   const atMost = fourYieldOf(state, eni, { limits, desk });
+  if (limits.prefixes !== undefined) {
+    const count = Math.min(
+      Math.ceil(room / PREFIX_SIZE),
+      PREFIXES_PER_CALL,
+      Math.floor(atMost / PREFIX_SIZE),
+    );
+    const call = { kind, eniKey: eni.key, count, ofPrefixes: true } as const;
+    if (count > 0) desk.begin(call);
+    return count * PREFIX_SIZE;
+  }
   const count = Math.min(room, ADDRESSES_PER_CALL, atMost);
   if (count > 0) desk.begin({ kind, eniKey: eni.key, count });
   return count;
@@ -282,18 +327,28 @@ function create(
     if (!isOpen(state, "create", desk)) return;
     const most = leadOf(limits.stack) === 4 ? atMost : Infinity;
     const count = Math.min(left, limits.addressesPerEni, most);
-    begin({ kind: "create", wish: wishOf(choice, count, limits) });
+    const wish = wishOf(choice, { count, most }, limits);
+    begin({ kind: "create", wish });
     // What the first call may not ask for comes with the next.
-    left -= count;
+    left -= Math.max(count, addressesOf({ ...wish, securityGroupIds: [] }));
   }
 }
 
 /** A card with addresses for so many pods. */
 function wishOf(
   { id: vSwitchId, cidr: subnet, cidr6: subnet6 }: VSwitchChoice,
-  count: number,
-  { stack }: PoolLimits,
+  { count, most }: { count: number; most: number },
+  { stack, prefixes }: PoolLimits,
 ): Extract<CallWish, { wish: unknown }>["wish"] {
+  if (prefixes !== undefined) {
+    const prefixCount = Math.min(
+      Math.ceil((count - 1) / PREFIX_SIZE),
+      Math.floor((most - 1) / PREFIX_SIZE),
+      PREFIXES_PER_CALL,
+    );
+    const wish = { vSwitchId, subnet, ipCount: 1 };
+    return prefixCount > 0 ? { ...wish, prefixCount } : wish;
+  }
   const ipCount = leadOf(stack) === 4 ? count : 1;
   const wish = { vSwitchId, subnet, ipCount };
   if (!hasIp6(stack) || subnet6 === undefined) return wish;

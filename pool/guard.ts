@@ -168,6 +168,7 @@ export class Guard {
           vSwitchId: call.intent.vSwitchId,
           securityGroupIds: call.intent.securityGroupIds,
           ipCount: call.intent.ipCount,
+          prefixCount: call.intent.prefixCount ?? 0,
           ip6Count: call.intent.ip6Count ?? 0,
           tags: eniTags(config, call.eniKey),
           ...(config.resourceGroupId === undefined

@@ -4,7 +4,7 @@
  * @module
  */
 import type { DatabaseSync } from "node:sqlite";
-import type { Family } from "../netns/ip.ts";
+import type { Cidr, Family } from "../netns/ip.ts";
 import type { Change, EniRecord, SlotRecord, Snapshot } from "./record.ts";
 import type { Card, EniPhase, Lease, Slot } from "./state.ts";
 
@@ -26,8 +26,9 @@ export function writer(database: DatabaseSync): (change: Change) => void {
   const putEni = database.prepare(
     `INSERT INTO eni (key, phase, since_ms, vswitch_id, subnet, ip_count,
        security_groups, eni_id, mac, zone, primary_ip, assign_token, assign_count,
-       adopted, ip6_count, subnet6, assign_family)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       adopted, ip6_count, subnet6, assign_family, prefix_count, prefixes,
+       assign_prefixes)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (key) DO UPDATE SET phase = excluded.phase,
        since_ms = excluded.since_ms, vswitch_id = excluded.vswitch_id,
        subnet = excluded.subnet, ip_count = excluded.ip_count,
@@ -36,7 +37,9 @@ export function writer(database: DatabaseSync): (change: Change) => void {
        primary_ip = excluded.primary_ip, assign_token = excluded.assign_token,
        assign_count = excluded.assign_count,
        ip6_count = excluded.ip6_count, subnet6 = excluded.subnet6,
-       assign_family = excluded.assign_family`,
+       assign_family = excluded.assign_family,
+       prefix_count = excluded.prefix_count, prefixes = excluded.prefixes,
+       assign_prefixes = excluded.assign_prefixes`,
   );
   const putSlot = database.prepare(
     `INSERT INTO slot (eni_key, ip, kind, at_ms) VALUES (?, ?, ?, ?)
@@ -102,11 +105,16 @@ function eniValues(eni: EniRecord): (string | number | null)[] {
     intent.ip6Count ?? 0,
     intent.subnet6 ?? null,
     assign?.family ?? 4,
+    intent.prefixCount ?? 0,
+    JSON.stringify([...eni.prefixes ?? []]),
+    Number(assign?.ofPrefixes ?? false),
   ];
 }
 
 // The tables are STRICT and checked, so a column's type and words are known.
 function eniOf(row: Row): EniRecord {
+  const prefixes = JSON.parse(row.prefixes as string) as Cidr[];
+  const prefixCount = row.prefix_count as number;
   return {
     key: row.key as string,
     isAdopted: row.adopted === 1,
@@ -116,6 +124,7 @@ function eniOf(row: Row): EniRecord {
       vSwitchId: row.vswitch_id as string,
       subnet: row.subnet as string,
       ipCount: row.ip_count as number,
+      ...(prefixCount === 0 ? {} : { prefixCount }),
       ...(row.ip6_count === 0 ? {} : { ip6Count: row.ip6_count as number }),
       ...(row.subnet6 === null ? {} : { subnet6: row.subnet6 as string }),
       securityGroupIds: JSON.parse(row.security_groups as string) as string[],
@@ -125,7 +134,9 @@ function eniOf(row: Row): EniRecord {
       token: row.assign_token as string,
       count: row.assign_count as number,
       family: row.assign_family as Family,
+      ...(row.assign_prefixes === 1 ? { ofPrefixes: true } : {}),
     },
+    ...(prefixes.length === 0 ? {} : { prefixes: new Set(prefixes) }),
   };
 }
 

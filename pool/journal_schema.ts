@@ -8,7 +8,7 @@
 export const APPLICATION_ID = 0x74657277;
 
 /** Written as `user_version`. */
-export const SCHEMA_VERSION = 3;
+export const SCHEMA_VERSION = 4;
 
 /** Leases; an IPv6 address has one at most, too. */
 const LEASE = `
@@ -41,6 +41,10 @@ INSERT INTO lease (owner, eni_key, eni_id, ip, recipe, attachment, at_ms)
   SELECT owner, eni_key, eni_id, ip, recipe, attachment, at_ms
   FROM lease_2 ORDER BY rowid;
 DROP TABLE lease_2`,
+  3: `
+ALTER TABLE eni ADD COLUMN prefix_count INTEGER NOT NULL DEFAULT 0 CHECK (prefix_count >= 0);
+ALTER TABLE eni ADD COLUMN prefixes TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(prefixes));
+ALTER TABLE eni ADD COLUMN assign_prefixes INTEGER NOT NULL DEFAULT 0 CHECK (assign_prefixes IN (0, 1))`,
 };
 
 /**
@@ -74,6 +78,9 @@ CREATE TABLE eni (
   ip6_count       INTEGER NOT NULL DEFAULT 0 CHECK (ip6_count >= 0),
   subnet6         TEXT,
   assign_family   INTEGER NOT NULL DEFAULT 4 CHECK (assign_family IN (4, 6)),
+  prefix_count    INTEGER NOT NULL DEFAULT 0 CHECK (prefix_count >= 0),
+  prefixes        TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(prefixes)),
+  assign_prefixes INTEGER NOT NULL DEFAULT 0 CHECK (assign_prefixes IN (0, 1)),
   CHECK ((eni_id IS NULL) = (phase IN ('creating', 'seeking'))),
   CHECK ((eni_id IS NULL) = (mac IS NULL)),
   CHECK ((eni_id IS NULL) = (zone IS NULL)),

@@ -12,6 +12,7 @@ import type { Cidr } from "../netns/ip.ts";
 import { CALLS_PER_MINUTE, type CallsPerMinute } from "./budget.ts";
 import type { InstanceLimits } from "./cloud.ts";
 import { hasIp6, type IpStack } from "./family.ts";
+import { PREFIX_SIZE } from "./prefix.ts";
 
 /** Calls to the cloud at once. Source: seed 000, "no more than 8". */
 export const CALLS_AT_ONCE: number = 8;
@@ -143,6 +144,8 @@ export interface PoolLimits {
   readonly addressesPerEni: number;
   /** The families of pods' addresses. */
   readonly stack: IpStack;
+  /** Set where a card gets prefixes, and no single addresses. */
+  readonly prefixes?: PrefixLimits;
   /** Fewer idle addresses than this are refilled. */
   readonly minIdle: number;
   /** More idle addresses than this are given back. */
@@ -168,6 +171,14 @@ export interface PoolLimits {
   readonly callsPerMinute: CallsPerMinute;
 }
 
+/** What bounds prefixes. */
+export interface PrefixLimits {
+  /** Prefixes on a card: one for each secondary address of the type. */
+  readonly perEniCount: number;
+  /** As many are held, whatever is idle. */
+  readonly minCount: number;
+}
+
 /** When idle addresses are given back by time, beside the bounds. */
 export interface IdleReclaim {
   /** No pod must have asked for so long. */
@@ -188,6 +199,8 @@ export interface LimitsWish {
     & Partial<Pick<InstanceLimits, "ipv6PerEniCount">>;
   /** The families of pods' addresses. @default {"ipv4"} */
   readonly stack?: IpStack;
+  /** Set for prefixes instead of single addresses; with pods of IPv4 alone. */
+  readonly prefixes?: Pick<PrefixLimits, "minCount">;
   /** In order of preference; at least one. */
   readonly vSwitches: readonly VSwitchChoice[];
   /** Fewer idle addresses than this are refilled. @default {0} */
@@ -231,8 +244,9 @@ export interface LimitsWish {
  * ```
  * @param wish What the type allows and what the operator wants.
  * @returns The limits.
- * @throws {RangeError} When a number is out of bounds, min exceeds max, or pods
- * shall have IPv6 and the type or a vSwitch has none.
+ * @throws {RangeError} When a number is out of bounds, min exceeds max, pods
+ * shall have IPv6 and the type or a vSwitch has none, or there shall be prefixes
+ * and the type has no room for any, or pods have IPv6.
  */
 export function poolLimits(wish: LimitsWish): PoolLimits {
   const { minIdle = 0, maxIdle = 5, vSwitches } = wish;
@@ -269,6 +283,7 @@ export function poolLimits(wish: LimitsWish): PoolLimits {
     eniCount: usable,
     addressesPerEni: perEni(wish),
     stack: wish.stack ?? "ipv4",
+    ...prefixLimits(wish),
     minIdle,
     maxIdle,
     vSwitches,
@@ -282,10 +297,32 @@ export function poolLimits(wish: LimitsWish): PoolLimits {
   };
 }
 
+function prefixLimits(
+  { instance, stack = "ipv4", prefixes }: Pick<
+    LimitsWish,
+    "instance" | "stack" | "prefixes"
+  >,
+): Pick<PoolLimits, "prefixes"> {
+  if (prefixes === undefined) return {};
+  const { minCount } = prefixes;
+  const perEniCount = instance.ipv4PerEniCount - 1;
+  if (stack === "ipv4" && perEniCount >= 1) {
+    return { prefixes: { perEniCount, minCount } };
+  }
+  throw new RangeError(
+    `Cannot bound the pool as prefixes need pods of IPv4 alone and cards with secondary addresses: they are ${stack} and ${perEniCount}`,
+  );
+}
+
 /** A card needs an address of each family for a pod. */
-function perEni({ instance, stack = "ipv4", vSwitches }: LimitsWish): number {
+function perEni(wish: LimitsWish): number {
+  const { instance, stack = "ipv4", vSwitches } = wish;
   const { ipv4PerEniCount, ipv6PerEniCount = 0 } = instance;
-  const pods = podsPerEni({ ipv4PerEniCount, ipv6PerEniCount }, stack);
+  const { prefixes } = prefixLimits(wish);
+  const pods = podsPerEni({ ipv4PerEniCount, ipv6PerEniCount }, {
+    stack,
+    hasPrefixes: prefixes !== undefined,
+  });
   if (!hasIp6(stack)) return pods;
   const poor = vSwitches.find(({ cidr6 }) => cidr6 === undefined);
   if (ipv6PerEniCount < 1 || poor !== undefined) {
@@ -302,7 +339,8 @@ function perEni({ instance, stack = "ipv4", vSwitches }: LimitsWish): number {
  * Counts the pods that share an ENI: one has an address of each family.
  *
  * @param instance What the type allows.
- * @param stack The families.
+ * @param share The families, and whether the ENI has prefixes instead of
+ * secondary addresses: pods of IPv4 alone can have them.
  * @returns How many; 0 when pods shall have IPv6 and the type has none.
  */
 export function podsPerEni(
@@ -310,12 +348,14 @@ export function podsPerEni(
     InstanceLimits,
     "ipv4PerEniCount" | "ipv6PerEniCount"
   >,
-  stack: IpStack,
+  { stack, hasPrefixes = false }: {
+    readonly stack: IpStack;
+    readonly hasPrefixes?: boolean;
+  },
 ): number {
-  if (!hasIp6(stack)) return Math.max(1, ipv4PerEniCount);
-  return stack === "ipv6"
-    ? ipv6PerEniCount
-    : Math.min(Math.max(1, ipv4PerEniCount), ipv6PerEniCount);
+  const four = Math.max(1, ipv4PerEniCount);
+  if (!hasIp6(stack)) return hasPrefixes ? 1 + (four - 1) * PREFIX_SIZE : four;
+  return stack === "ipv6" ? ipv6PerEniCount : Math.min(four, ipv6PerEniCount);
 }
 
 /**

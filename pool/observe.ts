@@ -140,6 +140,7 @@ function fullerRests(
   for (const { vSwitchId, ipCount } of available) {
     const rest = rests.get(vSwitchId);
     if (rest === undefined || rest.atMost >= ipCount) continue;
+    if (rest.ofPrefixes) continue; // they needn't lie together
     fuller = withEntry(fuller, vSwitchId, { ...rest, atMost: ipCount });
   }
   return fuller;

@@ -18,6 +18,8 @@ import { grow, isWarm } from "./grow.ts";
 import { Lanes } from "./lanes.ts";
 import { ADDRESSES_PER_CALL, JOINING_MS, type PoolLimits } from "./limits.ts";
 import type { Reason } from "./news.ts";
+import { PREFIXES_PER_CALL } from "./prefix.ts";
+import { prefixOf } from "./prefixed.ts";
 import { purge } from "./orphan.ts";
 import { refusals } from "./reason.ts";
 import { secure } from "./secure.ts";
@@ -48,6 +50,7 @@ export type CallWish =
     readonly kind: AssignCall["kind"];
     readonly eniKey: EniKey;
     readonly count: number;
+    readonly ofPrefixes?: boolean;
     readonly token?: never;
   };
 
@@ -245,9 +248,10 @@ function goOn(
 /** A call that was made for a ready card and had no known or good end. */
 function repeated(eni: PooledEni): CallWish | undefined {
   if (eni.assign !== undefined) {
-    const { token, count, family } = eni.assign;
+    const { token, count, family, ofPrefixes } = eni.assign;
     const kind = family === 6 ? "assign6" : "assign";
-    return { kind, eniKey: eni.key, count, token };
+    const again = { kind, eniKey: eni.key, count, token } as const;
+    return ofPrefixes ? { ...again, ofPrefixes } : again;
   }
   const ips: Ip[] = [];
   for (const [ip, slot] of eni.slots) {
@@ -256,11 +260,24 @@ function repeated(eni: PooledEni): CallWish | undefined {
   const [first] = ips;
   if (first === undefined) return undefined;
   const family = familyOf(first);
+  if (prefixOf(eni, first) !== undefined) return unassignPrefixes(eni, ips);
   return {
     kind: family === 6 ? "unassign6" : "unassign",
     eniKey: eni.key,
-    ips: ips.filter((ip) => familyOf(ip) === family)
-      .slice(0, ADDRESSES_PER_CALL),
+    ips: ips.filter((ip) =>
+      familyOf(ip) === family && prefixOf(eni, ip) === undefined
+    ).slice(0, ADDRESSES_PER_CALL),
+  };
+}
+
+function unassignPrefixes(eni: PooledEni, ips: readonly Ip[]): CallWish {
+  const all = new Set(ips.flatMap((ip) => prefixOf(eni, ip) ?? []));
+  const prefixes = [...all].slice(0, PREFIXES_PER_CALL);
+  return {
+    kind: "unassign",
+    eniKey: eni.key,
+    prefixes,
+    ips: ips.filter((ip) => prefixes.includes(prefixOf(eni, ip) ?? "")),
   };
 }
 

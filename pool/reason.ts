@@ -8,7 +8,7 @@ import { type Exchange, exchangeOf, exchangeText } from "./dry.ts";
 import { apisOf, leftOf, nextMinuteMs } from "./budget.ts";
 import type { Problem } from "./event.ts";
 import { idlePlaces, leadOf } from "./family.ts";
-import { chooseVSwitch, shortfall, yieldOf } from "./grow.ts";
+import { chooseVSwitch, leastYield, shortfall, yieldOf } from "./grow.ts";
 import { RECOVERY_MS } from "./health.ts";
 import type { PoolLimits } from "./limits.ts";
 import type { Reason } from "./news.ts";
@@ -162,7 +162,7 @@ function roomy(state: PoolState, limits: PoolLimits, it: Case): Reason {
   if (held !== undefined) return held;
   const isAllDry = !isSix &&
     [...state.enis.values()].every((eni) =>
-      yieldOf(state, eni.intent.vSwitchId, it.nowMs) === 0
+      yieldOf(state, eni.intent.vSwitchId, it.nowMs) < leastYield(limits)
     );
   if (isAllDry && it.stock.freeEnis === 0) return exhausted(state, limits);
   if (isAllDry) return creatable(state, limits, it.nowMs);
@@ -186,6 +186,15 @@ function creatable(
 function exhausted(state: PoolState, limits: PoolLimits): Reason {
   const ids = limits.vSwitches.map(({ id }) => id);
   const ends = [...state.rests.values()].map(({ untilMs }) => untilMs);
+  if (limits.prefixes !== undefined) {
+    return because(
+      "exhausted",
+      `no vSwitch has sixteen free addresses that lie together (${
+        ids.join(", ")
+      }): add one to \`vswitches\`, or reserve a CIDR block of it in the VPC`,
+      Math.min(...ends),
+    );
+  }
   return because(
     "exhausted",
     `no vSwitch has addresses left (${

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { Family, Ip } from "../netns/ip.ts";
+import type { Cidr, Family, Ip } from "../netns/ip.ts";
 import { invariant, PoolError } from "./error.ts";
 import { COOLING_MS, PROOF_MS } from "./limits.ts";
 import { leasedIps } from "./lease.ts";
@@ -45,8 +45,11 @@ export interface EniRecord {
       readonly token: string;
       readonly count: number;
       readonly family: Family;
+      readonly ofPrefixes?: boolean;
     }
     | undefined;
+  /** Its prefixes; absent without any. */
+  readonly prefixes?: ReadonlySet<Cidr>;
 }
 
 /** An address, as it is written. */
@@ -200,6 +203,7 @@ type Writable<T> = {
 
 function eniRecord(eni: PooledEni): EniRecord {
   const { key, isAdopted, phase, sinceMs, intent, card, assign } = eni;
+  const { prefixes } = eni;
   return {
     key,
     isAdopted,
@@ -211,14 +215,16 @@ function eniRecord(eni: PooledEni): EniRecord {
       token: assign.token,
       count: assign.count,
       family: assign.family,
+      ...(assign.ofPrefixes ? { ofPrefixes: true } : {}),
     },
+    ...(prefixes === undefined ? {} : { prefixes }),
   };
 }
 
 function sameEni(a: EniRecord, b: EniRecord): boolean {
   return a.phase === b.phase && a.sinceMs === b.sinceMs &&
     a.intent === b.intent && a.card === b.card &&
-    a.assign?.token === b.assign?.token;
+    a.assign?.token === b.assign?.token && a.prefixes === b.prefixes;
 }
 
 function slotRecord(eniKey: EniKey, ip: Ip, slot: Slot): SlotRecord {
@@ -284,7 +290,7 @@ function restoreEni(
   slots: ReadonlyMap<Ip, Slot> | undefined,
   nowMs: number,
 ): PooledEni {
-  const { key, isAdopted, intent, card, assign } = record;
+  const { key, isAdopted, intent, card, assign, prefixes } = record;
   const isGivingBack = [...slots?.values() ?? []].some((slot) =>
     slot.kind === "unassigning"
   );
@@ -299,6 +305,7 @@ function restoreEni(
     card,
     wasAttached: record.phase !== "created",
     slots: slots ?? new Map(),
+    ...(prefixes === undefined ? {} : { prefixes }),
     assign: assign && { ...assign, unsure: true },
     // What the process before gave back may still be on its way.
     assignFromMs: isGivingBack ? nowMs + PROOF_MS : 0,

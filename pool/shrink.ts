@@ -9,8 +9,10 @@
  */
 import { type Family, familyOf, type Ip } from "../netns/ip.ts";
 import { idlePlaces, leadOf, tallyOf } from "./family.ts";
-import { type Desk, isWarming } from "./grow.ts";
+import { type Desk, isWarming, prefixCount } from "./grow.ts";
 import { ADDRESSES_PER_CALL, type PoolLimits } from "./limits.ts";
+import { ipsOfPrefix, PREFIX_SIZE, PREFIXES_PER_CALL } from "./prefix.ts";
+import { idlePrefixes, prefixOf } from "./prefixed.ts";
 import { LEAVING, type PooledEni, type PoolState } from "./state.ts";
 import { isPluggable, serves, stockOf } from "./stock.ts";
 
@@ -36,7 +38,10 @@ export function shrink(
   );
   giveStrays(state, limits, desk);
   if (surplus <= 0) return;
+  let left = idle;
   let spare = keepable(state) - limits.minEniCount;
+  const { minCount = 0 } = limits.prefixes ?? {};
+  let sparePrefixes = prefixCount(state) - minCount;
   const enis = [...state.enis.values()]
     .filter((eni) => serves(eni) && desk.lanes.isFree(eni))
     .filter((eni) => eni.assign === undefined && !eni.resync)
@@ -47,13 +52,46 @@ export function shrink(
     const { total } = tallyOf(eni, lead);
     if (busy > 0 || total > surplus) continue;
     if (!isPluggable(eni, limits) || spare <= 0) continue;
+    const { size = 0 } = eni.prefixes ?? {};
+    if (size > sparePrefixes) continue;
     spare--;
+    sparePrefixes -= size;
     desk.begin({ kind: "retire", eniKey: eni.key });
     surplus -= total;
+    left -= total;
   }
   for (const { eni } of enis) {
-    surplus -= give(eni, lead, { most: surplus, desk });
+    const count = give(eni, lead, { most: surplus, desk });
+    surplus -= count;
+    left -= count;
   }
+  for (const { eni } of enis) {
+    // A prefix goes as a whole, so the last one may be more than what is wanted.
+    const atMost = Math.min(
+      Math.ceil(surplus / PREFIX_SIZE),
+      Math.floor((left - limits.minIdle) / PREFIX_SIZE),
+      sparePrefixes,
+    );
+    const count = givePrefixes(eni, { atMost, desk });
+    sparePrefixes -= count;
+    surplus -= count * PREFIX_SIZE;
+    left -= count * PREFIX_SIZE;
+  }
+}
+
+/** Gives prefixes back of which every address is idle, and tells how many. */
+function givePrefixes(
+  eni: PooledEni,
+  { atMost, desk }: { atMost: number; desk: Desk },
+): number {
+  if (atMost <= 0 || !desk.lanes.isFree(eni)) return 0;
+  if (!desk.lanes.isOpen("unassign")) return 0;
+  const prefixes = idlePrefixes(eni)
+    .slice(0, Math.min(atMost, PREFIXES_PER_CALL));
+  if (prefixes.length === 0) return 0;
+  const ips = prefixes.flatMap(ipsOfPrefix);
+  desk.begin({ kind: "unassign", eniKey: eni.key, ips, prefixes });
+  return prefixes.length;
 }
 
 /** Of cards that carry fewer pods than they have addresses of one family. */
@@ -124,6 +162,7 @@ function idleSecondaries(eni: PooledEni, family: Family): Ip[] {
   for (const [ip, slot] of eni.slots) {
     if (slot.kind !== "idle" || eni.sight.absent.has(ip)) continue;
     if (familyOf(ip) !== family || ip === eni.card?.primaryIp) continue;
+    if (prefixOf(eni, ip) !== undefined) continue;
     ips.push(ip);
   }
   return ips;

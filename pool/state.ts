@@ -96,6 +96,8 @@ export interface EniIntent {
   readonly subnet: Cidr;
   /** IPv4 addresses, the primary one included. */
   readonly ipCount: number;
+  /** IPv4 prefixes beside them; none when absent. */
+  readonly prefixCount?: number;
   /** IPv6 addresses; none when absent. */
   readonly ip6Count?: number;
   /** The IPv6 prefix of that vSwitch, when pods have IPv6 and it has. */
@@ -122,6 +124,8 @@ export interface AssignIntent {
   readonly token: string;
   /** How many. */
   readonly count: number;
+  /** Whether prefixes are counted, each of sixteen addresses. */
+  readonly ofPrefixes?: boolean;
   /** Of which family. */
   readonly family: Family;
   /** Whether an attempt has no known end. */
@@ -148,6 +152,8 @@ export interface PooledEni {
   readonly wasAttached: boolean;
   /** Its addresses of both families; the primary one comes first. */
   readonly slots: ReadonlyMap<Ip, Slot>;
+  /** Its prefixes, whose addresses are in `slots`; absent without any. */
+  readonly prefixes?: ReadonlySet<Cidr>;
   /** Addresses under way. */
   readonly assign: AssignIntent | undefined;
   /** No address is asked for before: the cloud said that it is full. */
@@ -216,6 +222,8 @@ export interface Rest {
   readonly untilMs: number;
   /** How many may still be asked for in one call; 0 for none. */
   readonly atMost: number;
+  /** Whether prefixes were refused: free addresses needn't lie together. */
+  readonly ofPrefixes?: boolean;
 }
 
 /** The cloud allows no further card. */

@@ -17,6 +17,7 @@ import { exchangeOf, holding } from "./dry.ts";
 import { type IpStack, leadOf } from "./family.ts";
 import type { Health } from "./health.ts";
 import { ORPHAN_MS, type PoolLimits } from "./limits.ts";
+import { askedOf } from "./prefixed.ts";
 import { reasonsOf } from "./reason.ts";
 import type { PooledEni, PoolState } from "./state.ts";
 
@@ -128,7 +129,8 @@ function eniStatus(eni: PooledEni, stack: IpStack): EniStatus {
     slots: slotsOf(eni, leadOf(stack)),
     ...(stack === "dual" ? { slots6: slotsOf(eni, 6) } : {}),
     securityGroupIds: eni.intent.securityGroupIds,
-    assigning: eni.assign?.count ?? 0,
+    ...(eni.prefixes === undefined ? {} : { prefixes: [...eni.prefixes] }),
+    assigning: eni.assign === undefined ? 0 : askedOf(eni.assign),
     problem: eni.problem,
     goneSinceMs: eni.missingSinceMs ?? eni.sight.apartMs,
   };

@@ -6,6 +6,8 @@
  */
 import { idlePlaces, isFit, leadOf, placesOf, tallyOf } from "./family.ts";
 import type { PoolLimits } from "./limits.ts";
+import { PREFIX_SIZE } from "./prefix.ts";
+import { addressesOf, askedOf, unitsOf } from "./prefixed.ts";
 import { JOINING, type PooledEni, type PoolState } from "./state.ts";
 
 /**
@@ -90,7 +92,12 @@ export function roomOf(eni: PooledEni, limits: PoolLimits): number {
   if (eni.card === undefined) {
     return Math.max(0, places - intended(eni, limits));
   }
-  const asked = tallyOf(eni, lead).total + assigning(eni, limits);
+  const { assign } = eni;
+  const asked = unitsOf(eni, lead) +
+    (assign?.family === lead ? assign.count : 0);
+  if (limits.prefixes !== undefined) {
+    return Math.max(0, limits.prefixes.perEniCount + 1 - asked) * PREFIX_SIZE;
+  }
   // What IPv6 can't follow would only be given back.
   const { pairable } = idlePlaces(eni, limits);
   return Math.max(0, Math.min(places - asked, pairable));
@@ -98,13 +105,13 @@ export function roomOf(eni: PooledEni, limits: PoolLimits): number {
 
 /** Pods for which addresses were asked with the card itself. */
 function intended({ intent }: PooledEni, limits: PoolLimits): number {
-  const { ipCount, ip6Count = 0 } = intent;
-  return leadOf(limits.stack) === 4 ? ipCount : ip6Count;
+  const { ip6Count = 0 } = intent;
+  return leadOf(limits.stack) === 4 ? addressesOf(intent) : ip6Count;
 }
 
 /** Pods for which addresses are being asked. */
 function assigning({ assign }: PooledEni, limits: PoolLimits): number {
-  return assign?.family === leadOf(limits.stack) ? assign.count : 0;
+  return assign?.family === leadOf(limits.stack) ? askedOf(assign) : 0;
 }
 
 /**

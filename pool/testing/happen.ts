@@ -157,6 +157,11 @@ function isSix({ script, chance }: Simulation): boolean {
   return stack === "ipv6" || (stack === "dual" && chance.oneIn(2));
 }
 
+/** Now and then others give a single address to a card with prefixes. */
+function hasBlocks({ script, chance }: Simulation): boolean {
+  return script.world.minPrefixCount !== undefined && !chance.oneIn(4);
+}
+
 async function stop(life: Simulation): Promise<void> {
   const { keeper, process, clock } = life;
   if (process.isDead) return;
@@ -234,17 +239,32 @@ async function drifted(life: Simulation, deed: Deed): Promise<string> {
       if (isSix(life)) {
         return `${eni.id} gets ${await cloud.assign6(eni.id, 1)}`;
       }
+      if (hasBlocks(life)) {
+        return `${eni.id} gets ${await cloud.assignPrefixes(eni.id, 1)}`;
+      }
       return `${eni.id} gets ${await stranger.assignIps(eni.id, 1)}`;
-    case "unassign": {
-      const isIp6 = isSix(life);
-      const ip = life.chance.pick(isIp6 ? eni.ips6 : eni.ips.slice(1));
-      if (ip === undefined) return `${eni.id} has nothing to lose`;
-      if (isIp6) await cloud.unassign6(eni.id, [ip]);
-      else await stranger.unassignIps(eni.id, [ip]);
-      life.drifted.add(eni.id);
-      return `${eni.id} loses ${ip}`;
-    }
+    case "unassign":
+      return await lose(life, eni);
   }
+}
+
+/** A prefix, if the card has one, else an address. */
+async function lose(life: Simulation, eni: EniRecord): Promise<string> {
+  const { cloud } = life;
+  const { stranger } = cloud;
+  const prefix = life.chance.pick(eni.prefixes);
+  if (prefix !== undefined) {
+    await cloud.unassignPrefixes(eni.id, [prefix]);
+    life.drifted.add(eni.id);
+    return `${eni.id} loses ${prefix}`;
+  }
+  const isIp6 = isSix(life);
+  const ip = life.chance.pick(isIp6 ? eni.ips6 : eni.ips.slice(1));
+  if (ip === undefined) return `${eni.id} has nothing to lose`;
+  if (isIp6) await cloud.unassign6(eni.id, [ip]);
+  else await stranger.unassignIps(eni.id, [ip]);
+  life.drifted.add(eni.id);
+  return `${eni.id} loses ${ip}`;
 }
 
 /** Its link is out of the kernel, and with it what was set up. */

@@ -6,6 +6,7 @@
 import type { EniRecord } from "../../tests/emulators/alibaba/model.ts";
 import { CALL_MS, CALLS_AT_ONCE } from "../limits.ts";
 import { leasedIps } from "../lease.ts";
+import { ipsOfPrefix } from "../prefix.ts";
 import type { Lease, OwnerKey } from "../state.ts";
 import { INTENT_TAG } from "../tags.ts";
 import type { Simulation } from "./simulation.ts";
@@ -112,7 +113,7 @@ function addressesInPlace({ pods, cloud, drifted }: Simulation): void {
     const { ownerKey, eniId } = lease;
     if (drifted.has(eniId)) continue;
     const eni = cloud.model.enis.get(eniId);
-    const has = [...eni?.ips ?? [], ...eni?.ips6 ?? []];
+    const has = eni === undefined ? [] : ipsHeld(eni);
     demand(
       eni?.state === "InUse" &&
         leasedIps(lease).every((ip) => has.includes(ip)),
@@ -122,6 +123,16 @@ function addressesInPlace({ pods, cloud, drifted }: Simulation): void {
         `with ${has.join(" ")}`,
     );
   }
+}
+
+/**
+ * Gives all addresses of a card.
+ *
+ * @param eni The card, as the cloud has it.
+ * @returns Those of prefixes included.
+ */
+export function ipsHeld({ ips, prefixes, ips6 }: EniRecord): readonly string[] {
+  return [...ips, ...prefixes.flatMap(ipsOfPrefix), ...ips6];
 }
 
 function ipsOf(lease: Lease | undefined): string {

@@ -19,6 +19,8 @@ const APIS: Readonly<Record<string, string>> = {
   deleteEni: "DeleteNetworkInterface",
   assignIps: "AssignPrivateIpAddresses",
   unassignIps: "UnassignPrivateIpAddresses",
+  assignPrefixes: "AssignPrivateIpAddresses",
+  unassignPrefixes: "UnassignPrivateIpAddresses",
   assignIp6s: "AssignIpv6Addresses",
   unassignIp6s: "UnassignIpv6Addresses",
   setSecurityGroups: "ModifyNetworkInterfaceAttribute",
@@ -29,6 +31,7 @@ const GIVING: ReadonlySet<string> = new Set([
   "detachEni",
   "deleteEni",
   "unassignIps",
+  "unassignPrefixes",
   "unassignIp6s",
 ]);
 

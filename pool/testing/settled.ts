@@ -5,8 +5,9 @@
  * @module
  */
 import type { EniRecord, SlotRecord } from "../record.ts";
+import { ipsOfPrefix, PREFIX_SIZE } from "../prefix.ts";
 import { elapse } from "./happen.ts";
-import { demand, ownEnis } from "./invariants.ts";
+import { demand, ipsHeld, ownEnis } from "./invariants.ts";
 import type { Simulation } from "./simulation.ts";
 
 /** Longer than anything in the pool takes by itself, a drain included. */
@@ -149,7 +150,7 @@ function stockBounded(life: Simulation): void {
     limits.maxIdle,
     staying + limits.minEniCount,
     wish.warmUpCount ?? 0,
-  );
+  ) + heldByPrefixes(life, idle);
   const ofEach = [
     ready.reduce((sum, eni) => sum + eni.slots.idle, 0),
     ready.reduce((sum, { slots6 }) => sum + (slots6?.idle ?? 0), 0),
@@ -160,6 +161,27 @@ function stockBounded(life: Simulation): void {
     "settles",
     () => `${ofEach.join(" and ")} are idle, more than ${most}`,
   );
+}
+
+/**
+ * What is idle beside others of its prefix stays with them; and a prefix that is
+ * wholly idle stays where too little would be left without it.
+ */
+function heldByPrefixes({ keeper, limits, ledger }: Simulation, idle: number) {
+  const mixed = keeper.status().enis.flatMap(({ key, prefixes = [] }) =>
+    prefixes.map((prefix) => {
+      const kinds = ipsOfPrefix(prefix).map((ip) =>
+        ledger.slots.get(`${key} ${ip}`)?.kind
+      );
+      const count = kinds.filter((kind) => kind === "idle").length;
+      return count === PREFIX_SIZE ? 0 : count;
+    })
+  ).reduce((sum, count) => sum + count, 0);
+  const mayGo = idle - PREFIX_SIZE >= limits.minIdle;
+  const { prefixes } = limits;
+  if (prefixes === undefined) return mixed;
+  const kept = prefixes.minCount * PREFIX_SIZE;
+  return mixed + kept + (mayGo ? 0 : PREFIX_SIZE);
 }
 
 /** A line for each card: its id, state and addresses. */
@@ -173,8 +195,8 @@ function cloudSet(life: Simulation): string {
   const lost = lostPlaces(life);
   const overfull = overfullIds(life);
   return [...new Set([...enis, ...ownEnis(life)])].map((eni) => {
-    const { id, state, ips, ips6 } = eni;
-    const kept = [...ips, ...ips6].filter((ip) => !lost.has(`${id} ${ip}`))
+    const { id, state } = eni;
+    const kept = ipsHeld(eni).filter((ip) => !lost.has(`${id} ${ip}`))
       .sort();
     return overfull.has(id) ? id : `${id} ${state} ${kept.join(" ")}`;
   }).sort().join("\n");

@@ -70,6 +70,7 @@ function seen(record: EniRecord): Eni {
     zone,
     primaryIp,
     ips: [...record.ips],
+    ...(record.prefixes.length === 0 ? {} : { prefixes: [...record.prefixes] }),
     ips6: [...record.ips6],
     securityGroupIds: [...record.securityGroupIds],
     tags: { ...record.tags },

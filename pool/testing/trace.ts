@@ -132,9 +132,13 @@ export function newsLine(news: PoolNews): string {
 export function callLine(name: string, args: readonly unknown[]): string {
   const [first] = args;
   if (name !== "createEni") return `${name} ${valueLine(args.slice(0, -1))}`;
-  const { vSwitchId, ipCount, ip6Count = 0, token } = first as EniWish;
+  const { vSwitchId, ipCount, token } = first as EniWish;
+  const { ip6Count = 0, prefixCount = 0 } = first as EniWish;
+  const blocks = prefixCount === 0 ? {} : { prefixCount };
   const six = ip6Count === 0 ? {} : { ip6Count };
-  return `${name} ${valueLine({ vSwitchId, ipCount, ...six, token })}`;
+  return `${name} ${
+    valueLine({ vSwitchId, ipCount, ...blocks, ...six, token })
+  }`;
 }
 
 /**

@@ -98,6 +98,11 @@ export interface World {
   readonly weather: Weather;
   /** The families of pods' addresses. */
   readonly stack: IpStack;
+  /**
+   * Set where cards get prefixes, which only pods of IPv4 alone can have: as
+   * many are kept.
+   */
+  readonly minPrefixCount?: number;
 }
 
 /** The operator's mark on cards that the pool may use. */
@@ -142,7 +147,7 @@ export function worldBy(chance: Chance): World {
   const foreign = chance.oneIn(5)
     ? [{ secondaryCount: chance.int(0, 3), isAdopted: !chance.oneIn(3) }]
     : [];
-  return {
+  const world: Omit<World, "minPrefixCount"> = {
     replyMs: chance.int(0, 300),
     attachMs: chance.int(0, 5_000),
     detachMs: chance.int(0, 5_000),
@@ -162,6 +167,9 @@ export function worldBy(chance: Chance): World {
     budget: chance.oneIn(6) ? chance.int(2, 12) : 0,
     stack: chance.pick(STACKS) ?? "ipv4",
   };
+  const mayHave = world.stack === "ipv4" && world.addressesPerEni > 1;
+  if (!chance.oneIn(2) || !mayHave) return world;
+  return { ...world, minPrefixCount: chance.pick([0, 0, 0, 1, 3, 7]) ?? 0 };
 }
 
 /**
@@ -204,6 +212,9 @@ export function limitsIn(world: World, stand: Stand): PoolLimits {
         ? { id: small, cidr: "10.0.2.0/29", ...six("fd00:2::/64") }
         : { id: near, cidr: "10.0.1.0/24", ...six("fd00:1::/64") }
     ),
+    ...(world.minPrefixCount === undefined
+      ? {}
+      : { prefixes: { minCount: world.minPrefixCount } }),
     minIdle: world.minIdle,
     maxIdle: world.maxIdle,
     ...(world.budget === 0 ? {} : { callsPerMinute: budgets(world.budget) }),
