@@ -41,6 +41,8 @@ const eni = z.object({
   vSwitchId: z.string().describe("Where its addresses are from"),
   slots,
   slots6: slots.optional().describe("IPv6, where pods have both families"),
+  prefixes: z.array(z.string()).optional()
+    .describe("Prefixes of 16 addresses, counted in slots; absent without any"),
   securityGroupIds: z.array(z.string()).describe("The groups it was put into"),
   assigning: count.describe("Addresses under way"),
   problem: problem.optional(),

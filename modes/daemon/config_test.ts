@@ -52,7 +52,6 @@ Deno.test("decodeConfig() fills defaults", () => {
     ipam: "default",
     trunking: false,
     erdma: false,
-    prefixes: { v4Count: 0, v6Count: 0 },
     extraRoutes: [],
     statefulKinds: [],
     patchesPodIps: true,

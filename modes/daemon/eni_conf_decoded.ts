@@ -121,8 +121,8 @@ export interface DaemonConfig {
   readonly trunking: boolean;
   /** Whether ENIs with remote memory access are made. */
   readonly erdma: boolean;
-  /** Prefixes an ENI; all zero for single addresses. */
-  readonly prefixes: { readonly v4Count: number; readonly v6Count: number };
+  /** Set for prefixes instead of single addresses: as many are kept. */
+  readonly prefixes?: { readonly minCount: number };
   /** Prefixes that new pods reach by their gateway, whatever else they have. */
   readonly extraRoutes: readonly Cidr[];
   /** Kinds of owners whose pods keep their address, in lower case. */

@@ -134,6 +134,12 @@ const RULES: readonly {
     holds: (conf) => !exceeds(conf.min_pool_size, conf.max_pool_size),
   },
   {
+    path: "enable_ip_prefix",
+    rule: "must be false unless ip_stack is ipv4: prefixes of IPv6 aren't " +
+      "built yet",
+    holds: (conf) => !conf.enable_ip_prefix || conf.ip_stack === "ipv4",
+  },
+  {
     path: "min_eni",
     rule: "must not exceed max_eni",
     holds: (conf) => conf.max_eni === 0 || !exceeds(conf.min_eni, conf.max_eni),
@@ -261,10 +267,9 @@ function toFeatures(conf: Keys): Pick<DaemonConfig, FeatureField> {
     ipam: conf.ipam_type === "" ? "default" : conf.ipam_type,
     trunking: conf.enable_eni_trunking,
     erdma: conf.enable_erdma,
-    prefixes: {
-      v4Count: conf.enable_ip_prefix ? conf.ipv4_prefix_count : 0,
-      v6Count: conf.enable_ip_prefix ? conf.ipv6_prefix_count : 0,
-    },
+    ...(conf.enable_ip_prefix
+      ? { prefixes: { minCount: conf.ipv4_prefix_count } }
+      : {}),
     extraRoutes: [...new Set(conf.extra_routes.map(({ dst }) => dst))],
     statefulKinds: conf.custom_stateful_workload_kinds
       .map((kind) => kind.toLowerCase()),

@@ -236,12 +236,12 @@ const CASES: Readonly<Record<string, Case>> = Object.freeze({
     rule: SWITCH,
   },
   enable_ip_prefix: {
-    good: false,
-    seen: { prefixes: { v4Count: 0, v6Count: 0 } },
-    bad: true,
-    rule: "isn't built yet",
+    good: true,
+    seen: { prefixes: { minCount: 0 } },
+    bad: "true",
+    rule: SWITCH,
   },
-  ipv4_prefix_count: { good: 0, seen: {}, bad: 1, rule: "isn't built yet" },
+  ipv4_prefix_count: { good: 7, seen: {}, bad: 51, rule: "must be at most 50" },
   ipv6_prefix_count: { good: 0, seen: {}, bad: -1, rule: "must be at least 0" },
   extra_routes: {
     good: [{ dst: "10.0.0.0/8" }, { dst: "fd07::/64" }, { dst: "10.0.0.0/8" }],

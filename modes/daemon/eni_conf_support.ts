@@ -23,8 +23,6 @@ const UNBUILT: ReadonlyMap<string, (value: unknown) => boolean> = new Map([
   ["ipam_type", (value) => value === "crd" || value === "preferCRD"],
   ["enable_eni_trunking", (value) => value === true],
   ["enable_erdma", (value) => value === true],
-  ["enable_ip_prefix", (value) => value === true],
-  ["ipv4_prefix_count", isSome],
   ["ipv6_prefix_count", isSome],
 ]);
 

@@ -11,7 +11,11 @@ import type {
   PoolConfig,
   Reconfiguration,
 } from "../../pool/contract.ts";
-import { type PoolLimits, poolLimits } from "../../pool/limits.ts";
+import {
+  type LimitsWish,
+  type PoolLimits,
+  poolLimits,
+} from "../../pool/limits.ts";
 import { hasIp6 } from "../../pool/family.ts";
 import type { Journal } from "../../pool/journal.ts";
 import type { Log } from "../log.ts";
@@ -132,6 +136,7 @@ export function limitsOf(
       ipv6PerEniCount: Math.min(1, node.limits.ipv6PerEniCount),
     },
     stack: config.ipStack,
+    ...prefixesOf(config, node, mode),
     vSwitches: node.vSwitches,
     minIdle: config.minPoolCount,
     maxIdle: config.maxPoolCount,
@@ -150,6 +155,30 @@ export function limitsOf(
     warmUpCount: config.warmUpCount,
     callsPerMinute: config.callsPerMinute,
   });
+}
+
+/** Prefixes are for ENIs that pods share. */
+function prefixesOf(
+  { prefixes }: DaemonConfig,
+  { instance: { type }, limits }: NodeFacts,
+  mode: DaemonMode,
+): Pick<LimitsWish, "prefixes"> {
+  if (prefixes === undefined) return {};
+  if (mode !== "ENIMultiIP") {
+    throw new Error(
+      `Cannot use enable_ip_prefix in mode ${mode}: a pod that has an ENI to ` +
+        "itself uses one address of it, and a prefix is sixteen: set it to " +
+        "false, or start the daemon with --daemon-mode ENIMultiIP",
+    );
+  }
+  if (limits.ipv4PerEniCount < 2) {
+    throw new Error(
+      `Cannot use enable_ip_prefix: instance type ${type} allows one address ` +
+        "on an ENI (EniPrivateIpAddressQuantity is 1), and a prefix would be " +
+        "the second: change the node's type, or set it to false",
+    );
+  }
+  return { prefixes };
 }
 
 /** The journal is the truth of it: the pool may still be reading it. */

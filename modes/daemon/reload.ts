@@ -81,7 +81,7 @@ const RULES: Readonly<Record<ConfigField, string | undefined>> = {
   ipam: TELLS_OUR_OWN,
   trunking: TELLS_OUR_OWN,
   erdma: TELLS_OUR_OWN,
-  prefixes: IN_LIVE_PODS,
+  prefixes: undefined,
   extraRoutes: undefined,
   statefulKinds: undefined,
   patchesPodIps: undefined,

@@ -184,9 +184,14 @@ function hostLines(
 function eniLine(eni: EniStatus): string {
   return `eni        ${eni.id ?? eni.key} ${eni.mac ?? "-"} ${eni.phase} on ` +
     `${eni.vSwitchId}: ${eni.slots.leased} leased, ${eni.slots.idle} idle` +
-    (eni.isAdopted ? ", adopted" : "") +
+    prefixText(eni) + (eni.isAdopted ? ", adopted" : "") +
     (eni.goneSinceMs === undefined ? "" : ", not shown by the cloud") +
     (eni.problem === undefined ? "" : `; ${eni.problem.message}`);
+}
+
+function prefixText({ prefixes: { length } = [] }: EniStatus): string {
+  if (length === 0) return "";
+  return length === 1 ? ", 1 prefix" : `, ${length} prefixes`;
 }
 
 function credentialsText(
