@@ -57,6 +57,9 @@ Deno.test("terway plan max-pods tells by the daemon what each mode can serve, an
       "VPC         the node's pod CIDR isn't known: name it by --pod-cidr",
     ]
   ) assertStringIncludes(byCloud.text, part);
+  const more = await plan(stage, "max-pods", "--ip-prefix");
+  assertEquals(more.code, 0, more.problem);
+  assertStringIncludes(more.text, "ENIMultiIP  675 pods: --max-pods=675");
   await stage.restartDaemon("n1");
 
   const wrong = await plan(stage, "pods", "--host-pods=-1", "--pod-cidr=10/8");

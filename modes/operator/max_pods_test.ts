@@ -66,3 +66,12 @@ Deno.test("quotaOf() leaves others' ENIs out, and counts those that are there wi
   check(told({}, { ...whole, stack: "dual" }, "VPC"), [3, 10]);
   check(told({}, { ...whole, stack: "ipv6" }, "VPC"), [3, 10]);
 });
+
+Deno.test("quotaOf() counts sixteen pods for each prefix, in force or tried", () => {
+  const inForce = told({}, { addressesPerEni: 225 });
+  assertEquals(quotaOf(inForce).podsPerEniCount, 225);
+  for (const status of [inForce, told({}), told({}, {}, "VPC")]) {
+    const { podsPerEniCount } = quotaOf(status, { hasPrefixes: true });
+    assertEquals(podsPerEniCount, 1 + 14 * 16);
+  }
+});

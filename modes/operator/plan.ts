@@ -18,6 +18,8 @@ const USAGE = `terway plan: what this node could do
   --pod-cidr CIDR    the node's pod CIDR, for mode VPC [the daemon's]
   --host-pods COUNT  pods of the host's network on each node, such as daemons:
                      the kubelet counts them, and they need no address [0]
+  --ip-prefix        as with enable_ip_prefix: 16 addresses for each secondary
+                     one of the type, whatever the daemon has
   --socket PATH      where the daemon is asked [${DEFAULT_SOCKET}]
   --json             as JSON
   --help             this text
@@ -34,6 +36,7 @@ interface Wish {
   readonly socket: string;
   readonly podCidr: NonNullable<Quota["podCidr"]> | undefined;
   readonly hostPodCount: number;
+  readonly hasPrefixes: boolean;
   readonly json: boolean;
   readonly help: boolean;
 }
@@ -51,9 +54,9 @@ export async function main(args: readonly string[]): Promise<number> {
     () => readArguments(args),
   );
   if (typeof wish === "number") return wish;
-  const { socket, podCidr, hostPodCount, json } = wish;
+  const { socket, podCidr, hostPodCount, hasPrefixes, json } = wish;
   try {
-    const told = await askQuota(socket);
+    const told = await askQuota(socket, { hasPrefixes });
     const quota = podCidr === undefined ? told : { ...told, podCidr };
     const rooms = roomsOf(quota, hostPodCount);
     print(Deno.stdout, json ? toJson(quota, rooms) : toText(quota, rooms));
@@ -74,7 +77,7 @@ function readArguments(args: readonly string[]): Wish {
   const problems: string[] = [];
   const flags = parseArgs([...args], {
     string: ["socket", "pod-cidr", "host-pods", "_"],
-    boolean: ["json", "help"],
+    boolean: ["ip-prefix", "json", "help"],
     default: { socket: DEFAULT_SOCKET, "pod-cidr": "", "host-pods": "0" },
     unknown: (arg) => {
       if (!arg.startsWith("-")) return true;
@@ -105,8 +108,8 @@ function readArguments(args: readonly string[]): Wish {
     );
   }
   if (problems.length > 0) throw new SyntaxError(problems.join("; "));
-  const { socket, json, help } = flags;
-  return { socket, podCidr, hostPodCount, json, help };
+  const { socket, json, help, "ip-prefix": hasPrefixes } = flags;
+  return { socket, podCidr, hostPodCount, hasPrefixes, json, help };
 }
 
 function toJson(quota: Quota, rooms: readonly ModeRoom[]): string {

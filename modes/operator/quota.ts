@@ -58,14 +58,24 @@ const status = z.object({
   }),
 });
 
+/** How the answer is to be counted. */
+export interface QuotaWish {
+  /** Whether ENIs are counted with prefixes, be they in force or not. */
+  readonly hasPrefixes?: boolean;
+}
+
 /**
  * Reads a daemon's status.
  *
  * @param told What it told, decoded from JSON.
+ * @param wish How it is to be counted.
  * @returns The quota.
  * @throws {Error} When it isn't a status that says enough.
  */
-export function quotaOf(told: unknown): Quota {
+export function quotaOf(
+  told: unknown,
+  { hasPrefixes = false }: QuotaWish = {},
+): Quota {
   const { node, daemonMode, podCidr, pool } = status.parse(told);
   const { limits, enis, foreignEniIds } = pool;
   const { instanceId, instanceType, limits: type } = node;
@@ -77,9 +87,9 @@ export function quotaOf(told: unknown): Quota {
     typeEniCount: type.eniCount,
     eniCount: limits.hotPlug ? hotCount : enis.length,
     // What is in force knows best; in other modes an ENI carries one pod.
-    podsPerEniCount: daemonMode === "ENIMultiIP"
+    podsPerEniCount: daemonMode === "ENIMultiIP" && !hasPrefixes
       ? limits.addressesPerEni
-      : podsPerEni(type, limits.stack),
+      : podsPerEni(type, { stack: limits.stack, hasPrefixes }),
     daemonMode,
     ...podCidr === undefined ? {} : { podCidr },
   };
@@ -89,28 +99,32 @@ export function quotaOf(told: unknown): Quota {
  * Asks for this node's quota.
  *
  * @param socket Where its daemon listens, if there is one.
+ * @param wish How the answer is to be counted.
  * @returns The quota.
  * @throws {Error} When neither the daemon nor the cloud tells.
  */
-export async function askQuota(socket: string): Promise<Quota> {
+export async function askQuota(
+  socket: string,
+  wish: QuotaWish,
+): Promise<Quota> {
   try {
-    return await askDaemon(socket);
+    return await askDaemon(socket, wish);
   } catch (error) {
     const problem = messageOf(error);
-    return { ...await askCloud(), problem };
+    return { ...await askCloud(wish), problem };
   }
 }
 
-async function askDaemon(socket: string): Promise<Quota> {
+async function askDaemon(socket: string, wish: QuotaWish): Promise<Quota> {
   const { status, document } = await ask(socket, {
     variables: new Map([["TERWAY_COMMAND", "status"]]),
     stdin: new Uint8Array(),
   }, AbortSignal.timeout(REPLY_DEADLINE_MS));
   if (status !== 0) throw new Error(document.trim());
-  return quotaOf(JSON.parse(document));
+  return quotaOf(JSON.parse(document), wish);
 }
 
-async function askCloud(): Promise<Quota> {
+async function askCloud(wish: QuotaWish): Promise<Quota> {
   const { openCloud } = await import("../../pool/clouds.ts");
   const deadline = AbortSignal.timeout(CLOUD_DEADLINE_MS);
   const opened = await openCloud(
@@ -126,6 +140,6 @@ async function askCloud(): Promise<Quota> {
     instanceType: type,
     typeEniCount: limits.eniCount,
     eniCount: Math.max(0, limits.eniCount - 1),
-    podsPerEniCount: podsPerEni(limits, "ipv4"),
+    podsPerEniCount: podsPerEni(limits, { ...wish, stack: "ipv4" }),
   };
 }
