@@ -5,8 +5,15 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { familyOf, type Ip } from "../netns/ip.ts";
 import { statusProblems } from "../modes/status_schema.ts";
-import { Caller, CONF, dumpOf, NOBODY, Sandbox } from "./daemon/harness.ts";
-import { bringLoopbackUp } from "./fabric/kernel.ts";
+import {
+  Caller,
+  CONF,
+  dumpOf,
+  ipsOf,
+  loseJournal,
+  NOBODY,
+  sandboxOn,
+} from "./daemon/harness.ts";
 import { addService, ping, runIn, seenBy } from "./fabric/inside.ts";
 import { askDaemon } from "./stage/daemon.ts";
 import { openStage, type Stage, type StageOptions } from "./stage/stage.ts";
@@ -27,18 +34,6 @@ async function openDual(
     ...more,
     config: { ip_stack: stack, service_cidr: SERVICES, ...more.config },
   });
-}
-
-/** A sandbox on a node, its loopback up as a runtime leaves it. */
-function sandboxOn(stage: Stage, id: string): Sandbox {
-  const sandbox = new Sandbox(stage, id);
-  bringLoopbackUp(sandbox.netns);
-  return sandbox;
-}
-
-function ipsOf(document: string): readonly Ip[] {
-  const { ips } = JSON.parse(document) as { ips: { address: string }[] };
-  return ips.map(({ address }) => address.split("/")[0] ?? "");
 }
 
 /** What the emulated cloud has assigned to the cards of pods. */
@@ -231,12 +226,7 @@ Deno.test(
     assert(await journalIs([ip, ip6]));
     assertEquals(await caller.ok("ADD", a.env), first);
 
-    await stage.killDaemon("n1");
-    for (const end of ["", "-wal", "-shm"]) {
-      await Deno.remove(`${caller.node.stateDir}/journal.db${end}`)
-        .catch(() => {});
-    }
-    await stage.restartDaemon("n1");
+    await loseJournal(stage, caller);
     await caller.until(() => journalIs([ip, ip6]));
     assertEquals(await caller.ok("ADD", a.env), first);
     await caller.ok("CHECK", a.env);

@@ -3,38 +3,24 @@
  * and the daemon finds it there.
  */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { familyOf, type Ip } from "../netns/ip.ts";
+import { familyOf } from "../netns/ip.ts";
 import { ask } from "../modes/wire.ts";
-import { bringLoopbackUp } from "./fabric/kernel.ts";
 import { addService, ping, runIn, seenBy } from "./fabric/inside.ts";
-import { Caller, CONF, dumpOf, Sandbox } from "./daemon/harness.ts";
-import { openStage, type Stage } from "./stage/stage.ts";
+import {
+  Caller,
+  CONF,
+  dumpOf,
+  ipsOf,
+  loseJournal,
+  sandboxOn,
+} from "./daemon/harness.ts";
+import { openStage } from "./stage/stage.ts";
 
 /** Namespaces need root; nothing here can be shown without. */
 const lab = { ignore: Deno.uid() !== 0 };
 
 /** An address rests for 30 s before it is another's. */
 const COOLED_DEADLINE_MS = 50_000;
-
-function sandboxOn(stage: Stage, id: string): Sandbox {
-  const sandbox = new Sandbox(stage, id);
-  bringLoopbackUp(sandbox.netns);
-  return sandbox;
-}
-
-function ipsOf(document: string): readonly Ip[] {
-  const { ips } = JSON.parse(document) as { ips: { address: string }[] };
-  return ips.map(({ address }) => address.split("/")[0] ?? "");
-}
-
-/** Kills a daemon, takes its journal away, and starts it anew. */
-async function loseJournal(stage: Stage, { node }: Caller): Promise<void> {
-  await stage.killDaemon(node.name);
-  for (const end of ["", "-wal", "-shm"]) {
-    await Deno.remove(`${node.stateDir}/journal.db${end}`).catch(() => {});
-  }
-  await stage.restartDaemon(node.name);
-}
 
 /** What `terway explain` is told of a pod, as JSON. */
 async function explained({ node }: Caller, what: string): Promise<string> {

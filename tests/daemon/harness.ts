@@ -12,8 +12,10 @@ import {
   openNamespace,
   removeNamespace,
 } from "../../netns/namespace.ts";
+import type { Ip } from "../../netns/ip.ts";
 import { openRoutes } from "../../netns/socket.ts";
 import { askDaemon } from "../stage/daemon.ts";
+import { bringLoopbackUp } from "../fabric/kernel.ts";
 import type { StageNode } from "../stage/description.ts";
 import type { Stage } from "../stage/stage.ts";
 
@@ -50,6 +52,13 @@ export class Sandbox implements Disposable {
   [Symbol.dispose](): void {
     removeNamespace(this.netns);
   }
+}
+
+/** A sandbox on a node, its loopback up as a runtime leaves it. */
+export function sandboxOn(stage: Stage, id: string): Sandbox {
+  const sandbox = new Sandbox(stage, id);
+  bringLoopbackUp(sandbox.netns);
+  return sandbox;
 }
 
 /** Speaks to the daemon of a stage's first node as a relay does. */
@@ -157,4 +166,22 @@ export function bodyOf(
 
 export function ipOf(document: string): string {
   return JSON.parse(document).ips[0].address;
+}
+
+/** All addresses of a result. */
+export function ipsOf(document: string): readonly Ip[] {
+  const { ips } = JSON.parse(document) as { ips: { address: string }[] };
+  return ips.map(({ address }) => address.split("/")[0] ?? "");
+}
+
+/** Kills a daemon, takes its journal away, and starts it anew. */
+export async function loseJournal(
+  stage: Stage,
+  { node }: Caller,
+): Promise<void> {
+  await stage.killDaemon(node.name);
+  for (const end of ["", "-wal", "-shm"]) {
+    await Deno.remove(`${node.stateDir}/journal.db${end}`).catch(() => {});
+  }
+  await stage.restartDaemon(node.name);
 }
