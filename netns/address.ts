@@ -4,11 +4,22 @@
  *
  * @module
  */
-import { check, libnlRoute, Owned, type Pointer } from "./ffi.ts";
-import { type Cidr, familyOf, type Ip } from "./ip.ts";
-import { addressObject as ipObject, prefixObject, readIp } from "./nl_addr.ts";
+import { libnlRoute, type Pointer } from "./ffi.ts";
+import { type Cidr, type Ip, ipToBytes, parseCidr } from "./ip.ts";
+import { type Attribute, encodeBody, setU32 } from "./message.ts";
+import { familyNumber, readIp } from "./nl_addr.ts";
 import { CREATE, EXCL, REPLACE, type RouteSocket } from "./socket.ts";
 
+/** Source: linux/rtnetlink.h. */
+const RTM_NEWADDR = 20;
+const RTM_DELADDR = 21;
+/** struct ifaddrmsg and its ifa_index. Source: linux/if_addr.h. */
+const HEADER_BYTES = 8;
+const HEADER_INDEX = 4;
+const IFA_ADDRESS = 1;
+const IFA_LOCAL = 2;
+const IFA_BROADCAST = 4;
+const IFA_FLAGS = 8;
 /** No duplicate address detection. Source: linux/if_addr.h. */
 const IFA_F_NODAD = 0x02;
 /** No route to the prefix follows. Source: linux/if_addr.h. */
@@ -81,11 +92,9 @@ export function replaceAddress(socket: RouteSocket, address: Address): void {
  * @throws {NetlinkError} `EADDRNOTAVAIL` when the link hasn't got it.
  */
 export function deleteAddress(socket: RouteSocket, address: Address): void {
-  const lib = libnlRoute();
-  using object = addressObject(address);
-  socket.request(
+  socket.exchange(
     `ip address delete ${address.cidr} dev #${address.ifIndex}`,
-    (place) => lib.rtnl_addr_build_delete_request(object.pointer, 0, place),
+    { type: RTM_DELADDR, flags: 0, body: encode(address) },
   );
 }
 
@@ -128,32 +137,27 @@ function add(
   socket: RouteSocket,
   { flags, ...address }: Address & { flags: number },
 ): void {
-  const lib = libnlRoute();
-  using object = addressObject(address);
-  socket.request(
+  socket.exchange(
     `ip address add ${address.cidr} dev #${address.ifIndex}`,
-    (place) => lib.rtnl_addr_build_add_request(object.pointer, flags, place),
+    { type: RTM_NEWADDR, flags, body: encode(address) },
   );
 }
 
-function addressObject(address: Address): Owned {
-  const lib = libnlRoute();
-  using local = prefixObject(address.cidr);
-  const object = new Owned(lib.rtnl_addr_alloc(), lib.rtnl_addr_put);
-  lib.rtnl_addr_set_ifindex(object.pointer, address.ifIndex);
-  check("ip address", lib.rtnl_addr_set_local(object.pointer, local.pointer));
-  if (address.broadcast !== undefined) {
-    using broadcast = ipObject(address.broadcast);
-    check(
-      "ip address",
-      lib.rtnl_addr_set_broadcast(object.pointer, broadcast.pointer),
-    );
+function encode(address: Address): Uint8Array<ArrayBuffer> {
+  const { broadcast, cidr, ifIndex, prefixRoute, scope } = address;
+  const { ip, family, length } = parseCidr(cidr);
+  const header = new Uint8Array(HEADER_BYTES);
+  header[0] = familyNumber(family);
+  header[1] = length;
+  header[3] = scope === undefined ? 0 : SCOPE_HOST;
+  setU32(header, HEADER_INDEX, ifIndex);
+  const bytes = ipToBytes(ip);
+  const attributes: Attribute[] = [[IFA_LOCAL, bytes], [IFA_ADDRESS, bytes]];
+  if (broadcast !== undefined) {
+    attributes.push([IFA_BROADCAST, ipToBytes(broadcast)]);
   }
-  const flags = (familyOf(address.cidr) === 6 ? IFA_F_NODAD : 0) |
-    (address.prefixRoute === false ? IFA_F_NOPREFIXROUTE : 0);
-  if (flags !== 0) lib.rtnl_addr_set_flags(object.pointer, flags);
-  if (address.scope !== undefined) {
-    lib.rtnl_addr_set_scope(object.pointer, SCOPE_HOST);
-  }
-  return object;
+  const flags = (family === 6 ? IFA_F_NODAD : 0) |
+    (prefixRoute === false ? IFA_F_NOPREFIXROUTE : 0);
+  if (flags !== 0) attributes.push([IFA_FLAGS, flags]);
+  return encodeBody(header, attributes);
 }

@@ -8,7 +8,9 @@
  * @module
  */
 import { check, libnlRoute, type Pointer } from "./ffi.ts";
-import { fetchLink, linkObject } from "./link_object.ts";
+import { changeLink } from "./link.ts";
+import { fetchLink } from "./link_object.ts";
+import type { Attribute } from "./message.ts";
 import type { RouteSocket } from "./socket.ts";
 
 /** Settings by name; what is absent stays. */
@@ -31,6 +33,11 @@ const NUMBERS: Readonly<Record<keyof InetConf, number>> = {
   acceptLocal: 23,
 };
 
+/** Source: linux/if_link.h, bits/socket.h. */
+const IFLA_AF_SPEC = 26;
+const IFLA_INET_CONF = 1;
+const AF_INET = 2;
+
 const KEYS = Object.keys(NUMBERS) as readonly (keyof InetConf)[];
 
 /**
@@ -48,28 +55,18 @@ export function setInetConf(
   ifIndex: number,
   conf: InetConf,
 ): void {
-  const lib = libnlRoute();
-  const op = `sysctl net.ipv4.conf.#${ifIndex} ${JSON.stringify(conf)}`;
-  using link = linkObject(ifIndex);
-  using wanted = linkObject();
+  const settings: Attribute[] = [];
+  let op = `sysctl net.ipv4.conf.#${ifIndex}`;
   for (const key of KEYS) {
     const value = conf[key];
     if (value === undefined) continue;
-    check(
-      op,
-      lib.rtnl_link_inet_set_conf(wanted.pointer, NUMBERS[key], value),
-    );
+    settings.push([NUMBERS[key], value]);
+    op += ` ${key}=${value}`;
   }
-  socket.request(
-    op,
-    (place) =>
-      lib.rtnl_link_build_change_request(
-        link.pointer,
-        wanted.pointer,
-        0,
-        place,
-      ),
-  );
+  changeLink(socket, op, {
+    ifIndex,
+    attributes: [[IFLA_AF_SPEC, [[AF_INET, [[IFLA_INET_CONF, settings]]]]]],
+  });
 }
 
 /**

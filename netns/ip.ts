@@ -9,6 +9,9 @@
  */
 import ipaddr from "ipaddr.js";
 
+/** The character `0`. */
+const ZERO = 48;
+
 /** An IPv4 or IPv6 address in canonical text, such as `10.0.0.7`. */
 export type Ip = string;
 
@@ -36,9 +39,7 @@ export function parseIp(text: string): Ip {
   // was a sixth of a dual-stack ADD.
   const isIpv6 = text.includes(":") && ipaddr.IPv6.isValid(text);
   if (isIpv6) return ipaddr.IPv6.parse(text).toString();
-  if (!text.includes(":") && ipaddr.IPv4.isValidFourPartDecimal(text)) {
-    return text;
-  }
+  if (ipv4Bytes(text) !== undefined) return text;
   throw new SyntaxError(
     `Cannot read an address as it must be IPv4 or IPv6: it is "${text}"`,
   );
@@ -55,17 +56,14 @@ export function parseCidr(
   text: string,
 ): { ip: Ip; length: number; family: Family } {
   const [address, bits, ...rest] = text.split("/");
-  if (
-    address === undefined || bits === undefined || rest.length > 0 ||
-    !/^\d{1,3}$/.test(bits)
-  ) {
+  const length = decimal(bits ?? "");
+  if (address === undefined || rest.length > 0 || length === undefined) {
     throw new SyntaxError(
       `Cannot read a prefix as it must be address/length: it is "${text}"`,
     );
   }
   const ip = parseIp(address);
   const family = familyOf(ip);
-  const length = Number(bits);
   if (length > (family === 4 ? 32 : 128)) {
     throw new SyntaxError(
       `Cannot read a prefix as its length must fit the address: it is "${text}"`,
@@ -170,6 +168,8 @@ export function compareIp(a: Ip, b: Ip): number {
  * @returns 4 or 16 bytes, in network order.
  */
 export function ipToBytes(ip: Ip): Uint8Array<ArrayBuffer> {
+  const bytes = ipv4Bytes(ip);
+  if (bytes !== undefined) return bytes;
   return Uint8Array.from(ipaddr.parse(ip).toByteArray());
 }
 
@@ -187,6 +187,36 @@ export function ipFromBytes(bytes: Uint8Array): Ip {
     );
   }
   return ipaddr.fromByteArray([...bytes]).toString();
+}
+
+/**
+ * Reads four decimal parts. The library takes four times as long, in code that
+ * runs too seldom to be compiled.
+ */
+function ipv4Bytes(text: string): Uint8Array<ArrayBuffer> | undefined {
+  const parts = text.split(".");
+  if (parts.length !== 4) return undefined;
+  const bytes = new Uint8Array(4);
+  for (let i = 0; i < 4; i++) {
+    const part = parts[i] ?? "";
+    const byte = decimal(part);
+    const isOctal = part.length > 1 && part.startsWith("0");
+    if (byte === undefined || byte > 255 || isOctal) return undefined;
+    bytes[i] = byte;
+  }
+  return bytes;
+}
+
+/** Reads one to three digits. */
+function decimal(text: string): number | undefined {
+  if (text.length < 1 || text.length > 3) return undefined;
+  let value = 0;
+  for (let i = 0; i < text.length; i++) {
+    const digit = text.charCodeAt(i) - ZERO;
+    if (digit < 0 || digit > 9) return undefined;
+    value = 10 * value + digit;
+  }
+  return value;
 }
 
 function toBigInt(ip: Ip): bigint {

@@ -37,6 +37,11 @@ Deno.test("parseIp() refuses what is no address", () => {
   check("");
   check("10.0.0");
   check("10.0.0.256");
+  check("10.0.0.");
+  check("10.0.0.+7");
+  check("10.0.0.07");
+  check("10.0.0.7.");
+  check("10.0.0.1e1");
   check("0x0a.0.0.1");
   check("10.0.0.7/32");
   check("fd00::7::1");

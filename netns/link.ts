@@ -5,35 +5,31 @@
  * @module
  */
 import type { Mac } from "./attachment.ts";
-import {
-  check,
-  checkErrno,
-  libc,
-  libnlRoute,
-  libnlRouteAside,
-  type Owned,
-} from "./ffi.ts";
+import { check, checkErrno, libc, libnlRoute, libnlRouteAside } from "./ffi.ts";
 import {
   aliasText,
   fetchLink,
   IFF_NOARP,
   IFF_UP,
+  IFLA,
+  linkHeader,
   linkName,
   linkObject,
   type LinkSeen,
   readLink,
-  setMac,
 } from "./link_object.ts";
+import { type Attribute, encodeBody, type Message } from "./message.ts";
 import type { Namespace } from "./namespace.ts";
+import { macBytes } from "./nl_addr.ts";
 import { openRoutes, type RouteSocket } from "./socket.ts";
 
 export type { LinkSeen } from "./link_object.ts";
 
 /** Messages are in the machine's order; x86-64 and arm64 have this one. */
 const LITTLE_ENDIAN = true;
-/** Where ifi_flags and ifi_change lie in a message. Source: rtnetlink(7). */
-const FLAGS_OFFSET = 16 + 8;
-const CHANGE_OFFSET = 16 + 12;
+/** Source: linux/rtnetlink.h. */
+const RTM_NEWLINK = 16;
+const RTM_DELLINK = 17;
 /** struct ifreq: a name of 16 bytes, then a union. Source: netdevice(7). */
 const SIOCGIFINDEX = 0x8933n;
 const IFREQ_BYTES = 40;
@@ -144,20 +140,8 @@ export function setLink(
   ifIndex: number,
   change: LinkChange,
 ): void {
-  const lib = libnlRoute();
-  using link = linkObject(ifIndex);
-  using wanted = wantedObject(change);
-  socket.request(
-    `ip link set dev #${ifIndex} ${describe(change)}`,
-    (place) =>
-      lib.rtnl_link_build_change_request(
-        link.pointer,
-        wanted.pointer,
-        0,
-        place,
-      ),
-    (message) => setFlags(message, change),
-  );
+  const op = `ip link set dev #${ifIndex} ${describe(change)}`;
+  socket.exchange(op, changeMessage(ifIndex, change));
 }
 
 /** A move of a link. */
@@ -186,18 +170,10 @@ export async function moveLinkAside(
   move: LinkMove,
 ): Promise<void> {
   const { ifIndex, name, namespace } = move;
-  const lib = libnlRoute();
-  using link = linkObject(ifIndex);
-  using wanted = wantedObject({ name, namespace });
+  const change = { name, namespace };
   await socket.requestAside(
-    `ip link set dev #${ifIndex} ${describe({ name, namespace })}`,
-    (place) =>
-      lib.rtnl_link_build_change_request(
-        link.pointer,
-        wanted.pointer,
-        0,
-        place,
-      ),
+    `ip link set dev #${ifIndex} ${describe(change)}`,
+    changeMessage(ifIndex, change),
   );
 }
 
@@ -211,11 +187,9 @@ export async function moveLinkAside(
  * @throws {NetlinkError} `ENODEV` when it isn't there.
  */
 export function deleteLink(socket: RouteSocket, ifIndex: number): void {
-  const lib = libnlRoute();
-  using link = linkObject(ifIndex);
-  socket.request(
+  socket.exchange(
     `ip link delete dev #${ifIndex}`,
-    (place) => lib.rtnl_link_build_delete_request(link.pointer, place),
+    { type: RTM_DELLINK, flags: 0, body: linkHeader({ ifIndex }) },
   );
 }
 
@@ -243,43 +217,43 @@ export async function deleteLinkAside(
   check(`ip link delete dev #${ifIndex}`, code);
 }
 
-/** Makes an object of what shall change, but for the flags. */
-function wantedObject(change: LinkChange): Owned {
-  const lib = libnlRoute();
-  const wanted = linkObject();
-  const { mtu, name, mac, alias, namespace } = change;
-  if (mtu !== undefined) lib.rtnl_link_set_mtu(wanted.pointer, mtu);
-  if (name !== undefined) {
-    lib.rtnl_link_set_name(wanted.pointer, linkName(name));
-  }
-  if (mac !== undefined) setMac(wanted, mac);
-  if (alias !== undefined) {
-    lib.rtnl_link_set_ifalias(wanted.pointer, aliasText(alias));
-  }
-  if (namespace !== undefined) {
-    lib.rtnl_link_set_ns_fd(wanted.pointer, namespace.fd);
-  }
-  return wanted;
+/**
+ * Changes a link by attributes.
+ *
+ * @param socket Where.
+ * @param op The command that does the same, for the error.
+ * @param change The link's index and the attributes.
+ * @throws {NetlinkError} What the kernel refused it with.
+ */
+export function changeLink(
+  socket: RouteSocket,
+  op: string,
+  { ifIndex, attributes }: {
+    readonly ifIndex: number;
+    readonly attributes: readonly Attribute[];
+  },
+): void {
+  const body = encodeBody(linkHeader({ ifIndex }), attributes);
+  socket.exchange(op, { type: RTM_NEWLINK, flags: 0, body });
 }
 
-/**
- * Writes flags and, beside them, which of them count. libnl leaves the latter
- * zero, which the kernel reads as "all": it would clear NOARP, for one.
- */
-function setFlags(message: DataView, change: LinkChange): void {
-  const { up, arp } = change;
-  let flags = 0;
-  let mask = 0;
-  if (up !== undefined) {
-    mask |= IFF_UP;
-    if (up) flags |= IFF_UP;
+/** Only the flags that the mask names count: others stay as they are. */
+function changeMessage(ifIndex: number, change: LinkChange): Message {
+  const { alias, arp, mac, mtu, name, namespace, up } = change;
+  const flags = (up ? IFF_UP : 0) | (arp === false ? IFF_NOARP : 0);
+  const mask = (up === undefined ? 0 : IFF_UP) |
+    (arp === undefined ? 0 : IFF_NOARP);
+  const attributes: Attribute[] = [];
+  if (mac !== undefined) attributes.push([IFLA.ADDRESS, macBytes(mac)]);
+  if (name !== undefined) attributes.push([IFLA.IFNAME, linkName(name)]);
+  if (mtu !== undefined) attributes.push([IFLA.MTU, mtu]);
+  if (alias !== undefined) attributes.push([IFLA.IFALIAS, aliasText(alias)]);
+  if (namespace !== undefined) {
+    attributes.push([IFLA.NET_NS_FD, namespace.fd]);
   }
-  if (arp !== undefined) {
-    mask |= IFF_NOARP;
-    if (!arp) flags |= IFF_NOARP;
-  }
-  message.setUint32(FLAGS_OFFSET, flags, LITTLE_ENDIAN);
-  message.setUint32(CHANGE_OFFSET, mask, LITTLE_ENDIAN);
+  const header = linkHeader({ ifIndex, flags, mask });
+  const body = encodeBody(header, attributes);
+  return { type: RTM_NEWLINK, flags: 0, body };
 }
 
 function describe(change: LinkChange): string {

@@ -4,11 +4,21 @@
  * @module
  */
 import type { Mac } from "./attachment.ts";
-import { check, cString, libnlRoute, Owned } from "./ffi.ts";
-import { IFF_UP, linkName, linkObject, setMac } from "./link_object.ts";
+import { cString } from "./ffi.ts";
+import { IFF_UP, IFLA, linkHeader, linkName } from "./link_object.ts";
+import { type Attribute, encodeBody, u16 } from "./message.ts";
 import type { Namespace } from "./namespace.ts";
+import { macBytes } from "./nl_addr.ts";
 import { CREATE, EXCL, type RouteSocket } from "./socket.ts";
 
+/** Source: linux/rtnetlink.h. */
+const RTM_NEWLINK = 16;
+/** Within LINKINFO, and within its data by kind. Source: linux/if_link.h. */
+const IFLA_INFO_KIND = 1;
+const IFLA_INFO_DATA = 2;
+const VETH_INFO_PEER = 1;
+const IFLA_VLAN_ID = 1;
+const IFLA_IPVLAN_MODE = 1;
 /** The kernel's own default is L3. Source: linux/if_link.h. */
 const IPVLAN_MODE_L2 = 0;
 
@@ -72,24 +82,19 @@ export interface LinkWish {
  * @throws {RangeError} When a name doesn't fit.
  */
 export function addVeth(socket: RouteSocket, wish: VethWish): void {
-  const lib = libnlRoute();
   const { peer } = wish;
-  using link = new Owned(lib.rtnl_link_veth_alloc(), lib.rtnl_link_put);
-  using other = new Owned(
-    lib.rtnl_link_veth_get_peer(link.pointer),
-    lib.rtnl_link_put,
-  );
-  setEnd(link, wish);
-  if (wish.up) lib.rtnl_link_set_flags(link.pointer, IFF_UP);
-  setEnd(other, peer);
+  const other = [...endAttributes(peer)];
   if (peer.namespace !== undefined) {
-    lib.rtnl_link_set_ns_fd(other.pointer, peer.namespace.fd);
+    other.push([IFLA.NET_NS_FD, peer.namespace.fd]);
   }
-  socket.request(
-    `ip link add ${wish.name} type veth peer ${peer.name}`,
-    (place) =>
-      lib.rtnl_link_build_add_request(link.pointer, CREATE | EXCL, place),
-  );
+  const data = encodeBody(linkHeader({}), other);
+  add(socket, `ip link add ${wish.name} type veth peer ${peer.name}`, {
+    ...wish.up !== undefined && { up: wish.up },
+    attributes: [
+      ...endAttributes(wish),
+      linkInfo("veth", [[VETH_INFO_PEER, data]]),
+    ],
+  });
 }
 
 /**
@@ -103,42 +108,57 @@ export function addVeth(socket: RouteSocket, wish: VethWish): void {
  * @throws {NetlinkError} `EOPNOTSUPP` when the kernel hasn't this kind, `EEXIST` when the name is taken.
  */
 export function addLink(socket: RouteSocket, wish: LinkWish): void {
-  const lib = libnlRoute();
-  using link = linkObject();
-  const op = `ip link add ${wish.name} type ${wish.kind}`;
-  check(op, lib.rtnl_link_set_type(link.pointer, cString(wish.kind)));
-  lib.rtnl_link_set_name(link.pointer, linkName(wish.name));
-  if (wish.parent !== undefined) {
-    lib.rtnl_link_set_link(link.pointer, wish.parent);
+  const { kind, mac, mtu, name, namespace, parent, up, vlanId } = wish;
+  const attributes: Attribute[] = [[IFLA.IFNAME, linkName(name)]];
+  if (mac !== undefined) attributes.push([IFLA.ADDRESS, macBytes(mac)]);
+  if (mtu !== undefined) attributes.push([IFLA.MTU, mtu]);
+  if (parent !== undefined) attributes.push([IFLA.LINK, parent]);
+  if (namespace !== undefined) {
+    attributes.push([IFLA.NET_NS_FD, namespace.fd]);
   }
-  if (wish.mac !== undefined) setMac(link, wish.mac);
-  if (wish.mtu !== undefined) lib.rtnl_link_set_mtu(link.pointer, wish.mtu);
-  if (wish.up) lib.rtnl_link_set_flags(link.pointer, IFF_UP);
-  if (wish.namespace !== undefined) {
-    lib.rtnl_link_set_ns_fd(link.pointer, wish.namespace.fd);
+  const data: Attribute[] = [];
+  if (kind === "vlan" && vlanId !== undefined) {
+    data.push([IFLA_VLAN_ID, u16(vlanId)]);
   }
-  // Only on a link of that kind: elsewhere libnl ends the process.
-  if (wish.kind === "vlan" && wish.vlanId !== undefined) {
-    check(op, lib.rtnl_link_vlan_set_id(link.pointer, wish.vlanId));
-  }
-  if (wish.kind === "ipvlan") {
-    check(op, lib.rtnl_link_ipvlan_set_mode(link.pointer, IPVLAN_MODE_L2));
-  }
-  socket.request(
-    op,
-    (place) =>
-      lib.rtnl_link_build_add_request(link.pointer, CREATE | EXCL, place),
-  );
+  if (kind === "ipvlan") data.push([IFLA_IPVLAN_MODE, u16(IPVLAN_MODE_L2)]);
+  attributes.push(linkInfo(kind, data));
+  add(socket, `ip link add ${name} type ${kind}`, {
+    ...up !== undefined && { up },
+    attributes,
+  });
 }
 
-function setEnd(link: Owned, end: VethEnd): void {
-  const lib = libnlRoute();
-  lib.rtnl_link_set_name(link.pointer, linkName(end.name));
-  setMac(link, end.mac);
-  if (end.mtu !== undefined) lib.rtnl_link_set_mtu(link.pointer, end.mtu);
-  // A pair uses one queue unless somebody raises it by hand; newer kernels
-  // make one a CPU all the same, and wait while they hide the others: half
-  // of what a pair costs with 2 CPUs, more with more.
-  lib.rtnl_link_set_num_tx_queues(link.pointer, 1);
-  lib.rtnl_link_set_num_rx_queues(link.pointer, 1);
+function add(
+  socket: RouteSocket,
+  op: string,
+  { up, attributes }: {
+    readonly up?: boolean;
+    readonly attributes: readonly Attribute[];
+  },
+): void {
+  const flags = up ? IFF_UP : 0;
+  const body = encodeBody(linkHeader({ flags, mask: flags }), attributes);
+  socket.exchange(op, { type: RTM_NEWLINK, flags: CREATE | EXCL, body });
+}
+
+function linkInfo(kind: string, data: readonly Attribute[]): Attribute {
+  const type: Attribute = [IFLA_INFO_KIND, cString(kind)];
+  return data.length === 0
+    ? [IFLA.LINKINFO, [type]]
+    : [IFLA.LINKINFO, [type, [IFLA_INFO_DATA, data]]];
+}
+
+/**
+ * A pair uses one queue unless somebody raises it by hand; newer kernels make
+ * one a CPU all the same, and wait while they hide the others: half of what a
+ * pair costs with 2 CPUs, more with more.
+ */
+function endAttributes({ mac, mtu, name }: VethEnd): readonly Attribute[] {
+  return [
+    [IFLA.ADDRESS, macBytes(mac)],
+    [IFLA.IFNAME, linkName(name)],
+    ...mtu === undefined ? [] : [[IFLA.MTU, mtu]] as const,
+    [IFLA.NUM_TX_QUEUES, 1],
+    [IFLA.NUM_RX_QUEUES, 1],
+  ];
 }

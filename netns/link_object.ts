@@ -1,5 +1,5 @@
 /**
- * libnl's link objects, to and from ours.
+ * Links as libnl and the kernel hold them, to and from ours.
  *
  * @module
  */
@@ -13,13 +13,40 @@ import {
   stored,
   textAt,
 } from "./ffi.ts";
-import { macObject, readMac } from "./nl_addr.ts";
+import { setU32 } from "./message.ts";
+import { readMac } from "./nl_addr.ts";
 import type { RouteSocket } from "./socket.ts";
 
 /** Set up. Source: linux/if.h. */
 export const IFF_UP = 0x1;
 /** Neither asks nor answers. Source: linux/if.h. */
 export const IFF_NOARP = 0x80;
+/** Attributes of a link. Source: linux/if_link.h. */
+export const IFLA = {
+  /** Its MAC. */
+  ADDRESS: 1,
+  /** Its name. */
+  IFNAME: 3,
+  /** Bytes in a packet. */
+  MTU: 4,
+  /** The link that it lies on. */
+  LINK: 5,
+  /** Its kind, and what that wants to know. */
+  LINKINFO: 18,
+  /** Its alias. */
+  IFALIAS: 20,
+  /** A namespace's descriptor. */
+  NET_NS_FD: 28,
+  /** Queues that it sends by. */
+  NUM_TX_QUEUES: 31,
+  /** Queues that it receives by. */
+  NUM_RX_QUEUES: 32,
+} as const;
+/** struct ifinfomsg. Source: rtnetlink(7). */
+const HEADER_BYTES = 16;
+const HEADER_INDEX = 4;
+const HEADER_FLAGS = 8;
+const HEADER_MASK = 12;
 /** A link's name is at most 15 bytes (IFNAMSIZ - 1). Source: linux/if.h. */
 const NAME_BYTES = 15;
 /** A link's alias is at most 255 bytes (IFALIASZ - 1). Source: linux/if.h. */
@@ -123,16 +150,23 @@ export function readLink(link: Pointer): LinkSeen {
 }
 
 /**
- * Sets a link object's MAC.
+ * Writes the header of a message about a link.
  *
- * @param link To be sent.
- * @param mac In lower case.
- * @throws {SyntaxError} When it is no MAC.
+ * @param of Its index; flags, and which of them count. Zero when absent.
+ * @returns What comes before the attributes.
  */
-export function setMac(link: Owned, mac: Mac): void {
-  using address = macObject(mac);
-  // libnl takes a reference of its own.
-  libnlRoute().rtnl_link_set_addr(link.pointer, address.pointer);
+export function linkHeader(
+  { ifIndex = 0, flags = 0, mask = 0 }: {
+    readonly ifIndex?: number;
+    readonly flags?: number;
+    readonly mask?: number;
+  },
+): Uint8Array<ArrayBuffer> {
+  const header = new Uint8Array(HEADER_BYTES);
+  setU32(header, HEADER_INDEX, ifIndex);
+  setU32(header, HEADER_FLAGS, flags);
+  setU32(header, HEADER_MASK, mask);
+  return header;
 }
 
 /**

@@ -4,11 +4,22 @@
  * @module
  */
 import type { Mac } from "./attachment.ts";
-import { check, libnlRoute, Owned, type Pointer } from "./ffi.ts";
-import type { Ip } from "./ip.ts";
-import { addressObject, macObject, readIp, readMac } from "./nl_addr.ts";
+import { libnlRoute, type Pointer } from "./ffi.ts";
+import { familyOf, type Ip, ipToBytes } from "./ip.ts";
+import { type Attribute, encodeBody, setU32 } from "./message.ts";
+import { familyNumber, macBytes, readIp, readMac } from "./nl_addr.ts";
 import { CREATE, EXCL, REPLACE, type RouteSocket } from "./socket.ts";
 
+/** Source: linux/rtnetlink.h. */
+const RTM_NEWNEIGH = 28;
+const RTM_DELNEIGH = 29;
+/** struct ndmsg: ndm_ifindex, ndm_state, ndm_flags. Source: linux/neighbour.h. */
+const HEADER_BYTES = 12;
+const HEADER_INDEX = 4;
+const HEADER_STATE = 8;
+const HEADER_FLAGS = 10;
+const NDA_DST = 1;
+const NDA_LLADDR = 2;
 /** Valid for ever. Source: linux/neighbour.h. */
 export const NUD_PERMANENT = 0x80;
 /** Answers for somebody else. Source: linux/neighbour.h. */
@@ -72,11 +83,9 @@ export function deleteNeighbour(
   socket: RouteSocket,
   neighbour: Omit<Neighbour, "mac">,
 ): void {
-  const lib = libnlRoute();
-  using object = neighbourObject(neighbour);
-  socket.request(
+  socket.exchange(
     `ip neighbour delete ${neighbour.ip} dev #${neighbour.ifIndex}`,
-    (place) => lib.rtnl_neigh_build_delete_request(object.pointer, 0, place),
+    { type: RTM_DELNEIGH, flags: 0, body: encode(neighbour) },
   );
 }
 
@@ -93,17 +102,13 @@ export function addProxyNeighbour(
   socket: RouteSocket,
   proxy: Omit<Neighbour, "mac">,
 ): void {
-  const lib = libnlRoute();
-  using object = neighbourObject(proxy);
-  lib.rtnl_neigh_set_flags(object.pointer, NTF_PROXY);
-  socket.request(
+  socket.exchange(
     `ip neighbour add proxy ${proxy.ip} dev #${proxy.ifIndex}`,
-    (place) =>
-      lib.rtnl_neigh_build_add_request(
-        object.pointer,
-        CREATE | REPLACE,
-        place,
-      ),
+    {
+      type: RTM_NEWNEIGH,
+      flags: CREATE | REPLACE,
+      body: encode(proxy, { flags: NTF_PROXY }),
+    },
   );
 }
 
@@ -143,22 +148,30 @@ function add(
   { flags, ...neighbour }: Neighbour & { flags: number },
 ): void {
   const { ip, mac, ifIndex } = neighbour;
-  const lib = libnlRoute();
-  using object = neighbourObject(neighbour);
-  using lladdr = macObject(mac);
-  lib.rtnl_neigh_set_lladdr(object.pointer, lladdr.pointer);
-  lib.rtnl_neigh_set_state(object.pointer, NUD_PERMANENT);
-  socket.request(
+  socket.exchange(
     `ip neighbour add ${ip} lladdr ${mac} dev #${ifIndex} nud permanent`,
-    (place) => lib.rtnl_neigh_build_add_request(object.pointer, flags, place),
+    {
+      type: RTM_NEWNEIGH,
+      flags,
+      body: encode(neighbour, { mac, state: NUD_PERMANENT }),
+    },
   );
 }
 
-function neighbourObject(neighbour: Omit<Neighbour, "mac">): Owned {
-  const lib = libnlRoute();
-  using dst = addressObject(neighbour.ip);
-  const object = new Owned(lib.rtnl_neigh_alloc(), lib.rtnl_neigh_put);
-  lib.rtnl_neigh_set_ifindex(object.pointer, neighbour.ifIndex);
-  check("ip neighbour", lib.rtnl_neigh_set_dst(object.pointer, dst.pointer));
-  return object;
+function encode(
+  { ifIndex, ip }: Omit<Neighbour, "mac">,
+  { mac, state = 0, flags = 0 }: {
+    readonly mac?: Mac;
+    readonly state?: number;
+    readonly flags?: number;
+  } = {},
+): Uint8Array<ArrayBuffer> {
+  const header = new Uint8Array(HEADER_BYTES);
+  header[0] = familyNumber(familyOf(ip));
+  setU32(header, HEADER_INDEX, ifIndex);
+  header[HEADER_STATE] = state;
+  header[HEADER_FLAGS] = flags;
+  const attributes: Attribute[] = [[NDA_DST, ipToBytes(ip)]];
+  if (mac !== undefined) attributes.push([NDA_LLADDR, macBytes(mac)]);
+  return encodeBody(header, attributes);
 }

@@ -1,18 +1,19 @@
 /**
- * Addresses as libnl holds them, to and from our texts.
+ * Addresses as libnl and the kernel hold them, to and from our texts.
  *
  * @module
  */
 import type { Mac } from "./attachment.ts";
-import { bytesAt, libnl, Owned } from "./ffi.ts";
-import { type Cidr, type Family, ipFromBytes, ipToBytes } from "./ip.ts";
-import { type Ip, parseCidr } from "./ip.ts";
+import { bytesAt, libnl } from "./ffi.ts";
+import { type Cidr, type Family, type Ip, ipFromBytes } from "./ip.ts";
 
 /** Source: bits/socket.h. */
 const AF_INET = 2;
 const AF_INET6 = 10;
-/** What libnl calls a MAC (AF_LLC), not AF_PACKET. Source: nl_addr_parse(). */
-const AF_LLC = 26;
+const MAC_BYTES = 6;
+/** Two digits a byte and five colons. */
+const MAC_TEXT_LENGTH = 17;
+const HEX = "0123456789abcdef";
 
 /**
  * Gives the number of an address family.
@@ -36,47 +37,31 @@ export function familyOfNumber(number: number): Family | undefined {
 }
 
 /**
- * Makes libnl's form of a prefix.
- *
- * @param cidr An address and its length.
- * @returns The object; free it.
- * @throws {SyntaxError} When it is no prefix.
- */
-export function prefixObject(cidr: Cidr): Owned {
-  const { ip, length } = parseCidr(cidr);
-  const object = addressObject(ip);
-  libnl().nl_addr_set_prefixlen(object.pointer, length);
-  return object;
-}
-
-/**
- * Makes libnl's form of an address.
- *
- * @param ip A canonical address.
- * @returns The object; free it.
- */
-export function addressObject(ip: Ip): Owned {
-  const bytes = ipToBytes(ip);
-  return build(bytes.length === 4 ? AF_INET : AF_INET6, bytes);
-}
-
-/**
- * Makes libnl's form of a MAC.
+ * Writes a MAC as the kernel has it.
  *
  * @param mac Six bytes in hex, with colons.
- * @returns The object; free it.
+ * @returns The six bytes.
  * @throws {SyntaxError} When it is no MAC.
  */
-export function macObject(mac: Mac): Owned {
-  if (!/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(mac)) {
-    throw new SyntaxError(
-      `Cannot read a MAC as it must be six lower-case bytes: it is "${mac}"`,
-    );
+export function macBytes(mac: Mac): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(MAC_BYTES);
+  for (let i = 0; i < MAC_BYTES; i++) {
+    const high = digit(mac, 3 * i);
+    const low = digit(mac, 3 * i + 1);
+    const isApart = i === 0 || mac.charAt(3 * i - 1) === ":";
+    if (mac.length !== MAC_TEXT_LENGTH || high < 0 || low < 0 || !isApart) {
+      throw new SyntaxError(
+        `Cannot read a MAC as it must be six lower-case bytes: it is "${mac}"`,
+      );
+    }
+    bytes[i] = 16 * high + low;
   }
-  return build(
-    AF_LLC,
-    Uint8Array.from(mac.split(":"), (byte) => parseInt(byte, 16)),
-  );
+  return bytes;
+}
+
+function digit(text: string, at: number): number {
+  const character = text.charAt(at);
+  return character === "" ? -1 : HEX.indexOf(character);
 }
 
 /**
@@ -122,12 +107,6 @@ export function readMac(object: Deno.PointerValue): Mac {
 export function macText(bytes: Uint8Array): Mac {
   const hex = (byte: number): string => byte.toString(16).padStart(2, "0");
   return Array.from(bytes, hex).join(":");
-}
-
-function build(family: number, bytes: Uint8Array<ArrayBuffer>): Owned {
-  const nl = libnl();
-  const pointer = nl.nl_addr_build(family, bytes, BigInt(bytes.length));
-  return new Owned(pointer, nl.nl_addr_put);
 }
 
 function readBytes(object: Deno.PointerObject): Uint8Array {

@@ -2,23 +2,30 @@
  * Routes: what `ip route` does, in the namespace that a socket serves.
  *
  * Ours carry protocol `boot`, as those that `ip route add` makes: what
- * `terway explain` prints then equals what is there. (libnl's default would be
- * `static`, which belongs to the administrator.)
+ * `terway explain` prints then equals what is there. (`static` belongs to the
+ * administrator.)
  *
  * @module
  */
-import { check, libnlRoute, Owned, type Pointer } from "./ffi.ts";
-import { type Cidr, type Ip, parseCidr } from "./ip.ts";
-import {
-  addressObject,
-  familyNumber,
-  prefixObject,
-  readCidr,
-  readIp,
-} from "./nl_addr.ts";
+import { libnlRoute, type Pointer } from "./ffi.ts";
+import { type Cidr, type Family, type Ip, ipToBytes, parseCidr } from "./ip.ts";
+import { type Attribute, encodeBody, setU32 } from "./message.ts";
+import { familyNumber, readCidr, readIp } from "./nl_addr.ts";
 import { CREATE, EXCL, REPLACE, type RouteSocket } from "./socket.ts";
 import { type RouteStep, TABLE_MAIN } from "./step.ts";
 
+/** Source: linux/rtnetlink.h. */
+const RTM_NEWROUTE = 24;
+const RTM_DELROUTE = 25;
+/** struct rtmsg. Source: linux/rtnetlink.h. */
+const HEADER_BYTES = 12;
+const HEADER_FLAGS = 8;
+const RTA_DST = 1;
+const RTA_OIF = 4;
+const RTA_GATEWAY = 5;
+const RTA_PRIORITY = 6;
+const RTA_PREFSRC = 7;
+const RTA_TABLE = 15;
 /** Derived by the kernel from addresses. Source: linux/rtnetlink.h. */
 export const RTPROT_KERNEL = 2;
 /** Made by hand since boot. Source: linux/rtnetlink.h. */
@@ -27,6 +34,8 @@ export const RTPROT_BOOT = 3;
 const RT_SCOPE_UNIVERSE = 0;
 /** Directly on the link. Source: linux/rtnetlink.h. */
 const RT_SCOPE_LINK = 253;
+/** To one receiver. Source: linux/rtnetlink.h. */
+const RTN_UNICAST = 1;
 /** No packet goes on from there. Source: linux/rtnetlink.h. */
 export const RTN_UNREACHABLE = 7;
 /** The gateway is on the link, whatever the addresses say. */
@@ -120,11 +129,9 @@ export function replaceRoute(socket: RouteSocket, route: Route): void {
  * @throws {NetlinkError} `ESRCH` when there is no such route.
  */
 export function deleteRoute(socket: RouteSocket, route: Route): void {
-  const lib = libnlRoute();
-  using object = routeObject(route);
-  socket.request(
+  socket.exchange(
     `ip route delete ${describeRoute(route)}`,
-    (place) => lib.rtnl_route_build_del_request(object.pointer, 0, place),
+    { type: RTM_DELROUTE, flags: 0, body: encode(route) },
   );
 }
 
@@ -139,12 +146,13 @@ export function deleteRoute(socket: RouteSocket, route: Route): void {
  * @throws {NetlinkError} `EEXIST` when the table has a route of this metric to there.
  */
 export function addUnreachable(socket: RouteSocket, route: Unreachable): void {
-  const lib = libnlRoute();
-  using object = unreachableObject(route);
-  socket.request(
+  socket.exchange(
     `ip route add unreachable ${route.destination}`,
-    (place) =>
-      lib.rtnl_route_build_add_request(object.pointer, CREATE | EXCL, place),
+    {
+      type: RTM_NEWROUTE,
+      flags: CREATE | EXCL,
+      body: encodeUnreachable(route),
+    },
   );
 }
 
@@ -159,11 +167,9 @@ export function deleteUnreachable(
   socket: RouteSocket,
   route: Unreachable,
 ): void {
-  const lib = libnlRoute();
-  using object = unreachableObject(route);
-  socket.request(
+  socket.exchange(
     `ip route delete unreachable ${route.destination}`,
-    (place) => lib.rtnl_route_build_del_request(object.pointer, 0, place),
+    { type: RTM_DELROUTE, flags: 0, body: encodeUnreachable(route) },
   );
 }
 
@@ -253,66 +259,59 @@ function add(
   socket: RouteSocket,
   { flags, ...route }: Route & { flags: number },
 ): void {
-  const lib = libnlRoute();
-  using object = routeObject(route);
-  socket.request(
+  socket.exchange(
     `ip route add ${describeRoute(route)}`,
-    (place) => lib.rtnl_route_build_add_request(object.pointer, flags, place),
+    { type: RTM_NEWROUTE, flags, body: encode(route) },
   );
 }
 
-function routeObject(route: Route): Owned {
-  const lib = libnlRoute();
-  const { family } = parseCidr(route.destination);
-  const object = emptyRoute(route.destination, route.table);
-  const { pointer } = object;
+function encode(route: Route): Uint8Array<ArrayBuffer> {
+  const { destination, gateway, ifIndex, metric, onlink, source } = route;
+  const { family, ip, length } = parseCidr(destination);
   // IPv6 knows no scopes but this.
-  const universe = route.gateway !== undefined || family === 6;
+  const universe = gateway !== undefined || family === 6;
   const scope = universe ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
-  lib.rtnl_route_set_scope(pointer, scope);
-  if (route.metric !== undefined) {
-    lib.rtnl_route_set_priority(pointer, route.metric);
-  }
-  if (route.source !== undefined) {
-    using source = addressObject(route.source);
-    check("ip route", lib.rtnl_route_set_pref_src(pointer, source.pointer));
-  }
-  addNextHop(object, route);
-  return object;
+  const header = headerOf({ family, length, scope, type: RTN_UNICAST });
+  const flags = onlink ? RTNH_F_ONLINK : 0;
+  setU32(header, HEADER_FLAGS, flags);
+  const attributes: Attribute[] = [
+    [RTA_TABLE, route.table ?? TABLE_MAIN],
+    [RTA_DST, ipToBytes(ip)],
+  ];
+  if (metric !== undefined) attributes.push([RTA_PRIORITY, metric]);
+  if (source !== undefined) attributes.push([RTA_PREFSRC, ipToBytes(source)]);
+  attributes.push([RTA_OIF, ifIndex]);
+  if (gateway !== undefined) attributes.push([RTA_GATEWAY, ipToBytes(gateway)]);
+  return encodeBody(header, attributes);
 }
 
-function unreachableObject(route: Unreachable): Owned {
-  const lib = libnlRoute();
-  const object = emptyRoute(route.destination, route.table);
-  const { pointer } = object;
-  check("ip route", lib.rtnl_route_set_type(pointer, RTN_UNREACHABLE));
-  lib.rtnl_route_set_scope(pointer, RT_SCOPE_UNIVERSE);
-  lib.rtnl_route_set_priority(pointer, route.metric);
-  return object;
+function encodeUnreachable(route: Unreachable): Uint8Array<ArrayBuffer> {
+  const { family, ip, length } = parseCidr(route.destination);
+  const scope = RT_SCOPE_UNIVERSE;
+  return encodeBody(
+    headerOf({ family, length, scope, type: RTN_UNREACHABLE }),
+    [
+      [RTA_TABLE, route.table],
+      [RTA_DST, ipToBytes(ip)],
+      [RTA_PRIORITY, route.metric],
+    ],
+  );
 }
 
-function emptyRoute(to: Cidr, table = TABLE_MAIN): Owned {
-  const lib = libnlRoute();
-  const { family } = parseCidr(to);
-  const object = new Owned(lib.rtnl_route_alloc(), lib.rtnl_route_put);
-  const { pointer } = object;
-  check("ip route", lib.rtnl_route_set_family(pointer, familyNumber(family)));
-  using destination = prefixObject(to);
-  check("ip route", lib.rtnl_route_set_dst(pointer, destination.pointer));
-  lib.rtnl_route_set_table(pointer, table);
-  lib.rtnl_route_set_protocol(pointer, RTPROT_BOOT);
-  return object;
-}
-
-function addNextHop(object: Owned, route: Route): void {
-  const lib = libnlRoute();
-  const hop = lib.rtnl_route_nh_alloc();
-  lib.rtnl_route_nh_set_ifindex(hop, route.ifIndex);
-  if (route.gateway !== undefined) {
-    using gateway = addressObject(route.gateway);
-    lib.rtnl_route_nh_set_gateway(hop, gateway.pointer);
-  }
-  if (route.onlink) lib.rtnl_route_nh_set_flags(hop, RTNH_F_ONLINK);
-  // The route owns the next hop from here on.
-  lib.rtnl_route_add_nexthop(object.pointer, hop);
+/** The table is told by an attribute: here it would have a byte only. */
+function headerOf(
+  { family, length, scope, type }: {
+    readonly family: Family;
+    readonly length: number;
+    readonly scope: number;
+    readonly type: number;
+  },
+): Uint8Array<ArrayBuffer> {
+  const header = new Uint8Array(HEADER_BYTES);
+  header[0] = familyNumber(family);
+  header[1] = length;
+  header[5] = RTPROT_BOOT;
+  header[6] = scope;
+  header[7] = type;
+  return header;
 }

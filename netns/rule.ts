@@ -3,18 +3,29 @@
  *
  * @module
  */
-import { check, libnlRoute, Owned, type Pointer, textAt } from "./ffi.ts";
-import type { Cidr, Family } from "./ip.ts";
+import { libnlRoute, type Pointer, textAt } from "./ffi.ts";
+import { type Cidr, type Family, ipToBytes, parseCidr } from "./ip.ts";
 import { linkName } from "./link_object.ts";
-import {
-  familyNumber,
-  familyOfNumber,
-  prefixObject,
-  readCidr,
-} from "./nl_addr.ts";
+import { type Attribute, encodeBody } from "./message.ts";
+import { familyNumber, familyOfNumber, readCidr } from "./nl_addr.ts";
 import { CREATE, EXCL, type RouteSocket } from "./socket.ts";
 import { ruleFamily } from "./step.ts";
 
+/** Source: linux/rtnetlink.h. */
+const RTM_NEWRULE = 32;
+const RTM_DELRULE = 33;
+/** struct fib_rule_hdr: lengths of both prefixes, action. Source: linux/fib_rules.h. */
+const HEADER_BYTES = 12;
+const HEADER_TO = 1;
+const HEADER_FROM = 2;
+const HEADER_ACTION = 7;
+const FRA_DST = 1;
+const FRA_SRC = 2;
+const FRA_PRIORITY = 6;
+const FRA_FWMARK = 10;
+const FRA_TABLE = 15;
+const FRA_FWMASK = 16;
+const FRA_OIFNAME = 17;
 /** Look a table up. Source: linux/fib_rules.h. */
 const FR_ACT_TO_TBL = 1;
 
@@ -54,12 +65,9 @@ export interface RuleSeen extends Rule {
  * @throws {NetlinkError} `EEXIST` when exactly this rule is there.
  */
 export function addRule(socket: RouteSocket, rule: Rule): void {
-  const lib = libnlRoute();
-  using object = ruleObject(rule);
-  socket.request(
+  socket.exchange(
     `ip rule add ${describe(rule)}`,
-    (place) =>
-      lib.rtnl_rule_build_add_request(object.pointer, CREATE | EXCL, place),
+    { type: RTM_NEWRULE, flags: CREATE | EXCL, body: encode(rule) },
   );
 }
 
@@ -74,11 +82,9 @@ export function addRule(socket: RouteSocket, rule: Rule): void {
  * @throws {NetlinkError} `ENOENT` when there is no such rule.
  */
 export function deleteRule(socket: RouteSocket, rule: Rule): void {
-  const lib = libnlRoute();
-  using object = ruleObject(rule);
-  socket.request(
+  socket.exchange(
     `ip rule delete ${describe(rule)}`,
-    (place) => lib.rtnl_rule_build_delete_request(object.pointer, 0, place),
+    { type: RTM_DELRULE, flags: 0, body: encode(rule) },
   );
 }
 
@@ -126,30 +132,30 @@ export function readRule(object: Pointer): RuleSeen | undefined {
   };
 }
 
-function ruleObject(rule: Rule): Owned {
-  const lib = libnlRoute();
-  const object = new Owned(lib.rtnl_rule_alloc(), lib.rtnl_rule_put);
-  const { pointer } = object;
-  lib.rtnl_rule_set_family(pointer, familyNumber(ruleFamily(rule)));
-  if (rule.from !== undefined) {
-    using from = prefixObject(rule.from);
-    check("ip rule", lib.rtnl_rule_set_src(pointer, from.pointer));
+function encode(rule: Rule): Uint8Array<ArrayBuffer> {
+  const { from, mark, oif, priority, table, to } = rule;
+  const header = new Uint8Array(HEADER_BYTES);
+  header[0] = familyNumber(ruleFamily(rule));
+  header[HEADER_ACTION] = FR_ACT_TO_TBL;
+  const attributes: Attribute[] = [
+    [FRA_TABLE, table],
+    [FRA_PRIORITY, priority],
+  ];
+  if (to !== undefined) {
+    const { ip, length } = parseCidr(to);
+    header[HEADER_TO] = length;
+    attributes.push([FRA_DST, ipToBytes(ip)]);
   }
-  if (rule.to !== undefined) {
-    using to = prefixObject(rule.to);
-    check("ip rule", lib.rtnl_rule_set_dst(pointer, to.pointer));
+  if (from !== undefined) {
+    const { ip, length } = parseCidr(from);
+    header[HEADER_FROM] = length;
+    attributes.push([FRA_SRC, ipToBytes(ip)]);
   }
-  if (rule.oif !== undefined) {
-    check("ip rule", lib.rtnl_rule_set_oif(pointer, linkName(rule.oif)));
+  if (oif !== undefined) attributes.push([FRA_OIFNAME, linkName(oif)]);
+  if (mark !== undefined) {
+    attributes.push([FRA_FWMARK, mark], [FRA_FWMASK, mark]);
   }
-  if (rule.mark !== undefined) {
-    lib.rtnl_rule_set_mark(pointer, rule.mark);
-    lib.rtnl_rule_set_mask(pointer, rule.mark);
-  }
-  lib.rtnl_rule_set_table(pointer, rule.table);
-  lib.rtnl_rule_set_prio(pointer, rule.priority);
-  lib.rtnl_rule_set_action(pointer, FR_ACT_TO_TBL);
-  return object;
+  return encodeBody(header, attributes);
 }
 
 function describe(rule: Rule): string {

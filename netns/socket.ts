@@ -2,16 +2,15 @@
  * A rtnetlink socket: requests one at a time, and dumps. It serves for good
  * the namespace in which it was opened, wherever its thread is.
  *
- * libnl builds the messages and parses the dumps; requests are sent from here,
- * because libnl 3.7 keeps neither the kernel's error number (many become
- * "unspecific failure") nor its sentence (the extended acknowledgement).
- * libnl's own sequence numbers are left to its dumps.
+ * libnl parses the dumps; requests are sent from here, because libnl 3.7 keeps
+ * neither the kernel's error number (many become "unspecific failure") nor its
+ * sentence (the extended acknowledgement). libnl's own sequence numbers are
+ * left to its dumps.
  *
  * @module
  */
 import { errnoName, NetlinkError } from "./errno.ts";
 import {
-  bytesAt,
   check,
   checkErrno,
   libc,
@@ -110,24 +109,9 @@ export class RouteSocket implements Disposable {
   }
 
   /**
-   * Sends one message and waits until the kernel has carried it out.
+   * Sends one message, and waits until the kernel has carried it out.
    *
-   * @param op The `ip` command that does the same, for the error.
-   * @param build Makes the message.
-   * @param patch Changes its bytes, for what libnl can't say.
-   * @throws {NetlinkError} What the kernel refused it with.
-   */
-  request(op: string, build: Build, patch?: (message: DataView) => void): void {
-    const bytes = readMessage(op, build);
-    patch?.(new DataView(bytes.buffer));
-    this.#send(op, bytes);
-  }
-
-  /**
-   * Sends one message that libnl can't make, and waits until the kernel has
-   * carried it out.
-   *
-   * @param op The `tc` command that does the same, for the error.
+   * @param op The command that does the same, for the error.
    * @param message The message.
    * @returns The bodies of what it answered, none for a change.
    * @throws {NetlinkError} What the kernel refused it with.
@@ -174,12 +158,12 @@ export class RouteSocket implements Disposable {
    * kernel long. Nothing else may use the socket meanwhile.
    *
    * @param op The `ip` command that does the same, for the error.
-   * @param build Makes the message, before this returns.
+   * @param message The message.
    * @returns Resolves when the kernel has carried it out.
    * @throws {NetlinkError} What the kernel refused it with.
    */
-  async requestAside(op: string, build: Build): Promise<void> {
-    const bytes = readMessage(op, build);
+  async requestAside(op: string, message: Message): Promise<void> {
+    const bytes = writeMessage(message);
     this.#number(bytes);
     const size = BigInt(bytes.length);
     const sent = await libcAside().send(this.#fd, bytes, size, 0);
@@ -336,16 +320,6 @@ function writeMessage(message: Message): Uint8Array<ArrayBuffer> {
   view.setUint16(6, flags, LITTLE_ENDIAN);
   bytes.set(body, HEADER_BYTES);
   return bytes;
-}
-
-/** Copies a message out of libnl, which keeps nothing of it. */
-function readMessage(op: string, build: Build): Uint8Array<ArrayBuffer> {
-  const nl = libnl();
-  using message = new Owned(stored(op, build), nl.nlmsg_free);
-  const header = nl.nlmsg_hdr(message.pointer);
-  if (header === null) throw new NetlinkError({ op, errno: "ENOMEM" });
-  const length = new Deno.UnsafePointerView(header).getUint32();
-  return bytesAt(header, length);
 }
 
 /** Reads an acknowledgement of so many bytes, and throws a refusal. */
