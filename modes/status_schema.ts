@@ -207,6 +207,8 @@ const status = z.object({
   }).describe("The node's instance"),
   daemonMode: z.enum(["VPC", "ENIMultiIP", "ENIOnly"])
     .describe("How pods get their network: --daemon-mode"),
+  devicePlugin: z.boolean().optional()
+    .describe("Whether the kubelet shall be told how many ENIs there are"),
   podCidr: podCidr.optional(),
   pool: pool.describe("ENIs, addresses and who waits for them"),
   leases: z.array(lease).describe("Addresses that pods have"),

@@ -39,6 +39,12 @@ export interface ClusterOptions {
 export interface ClusterWork {
   /** The pool, whose state becomes the node's condition. */
   readonly keeper: Pick<Keeper, "status">;
+  /** Tells how many pods the network can serve. */
+  readonly served: () => number;
+  /** The range of Services in force; none when it isn't known. */
+  readonly serviceCidrs: readonly Cidr[];
+  /** Whether a pod's addresses become an annotation: `enable_patch_pod_ips`. */
+  readonly patchesPodIps: () => boolean;
   /**
    * Ends the leases of pods that neither cluster nor kernel knows.
    *
@@ -47,10 +53,22 @@ export interface ClusterWork {
   readonly releaseGone: (isKnown: (pod: PodName) => boolean) => Promise<void>;
 }
 
+/** An event of the node. */
+export interface NodeHappening {
+  /** Whether a person should look. */
+  readonly type: "Normal" | "Warning";
+  /** One word that never changes. */
+  readonly reason: "ConfigError" | "TerwayFailed" | "MaxPodsTooHigh";
+  /** What happened, what it means, what to do. */
+  readonly message: string;
+}
+
 /** A cluster that was joined. */
 export interface Cluster extends AsyncDisposable {
   /** Where the configuration lies, and changes when it changes there. */
   readonly places: ConfigPlaces;
+  /** Where the last good one lies, if there has been one. */
+  readonly goodPlaces: ConfigPlaces;
   /** What the cluster knows of pods, and hears of them. */
   readonly pods: PodBook;
   /** Tells the range of Services as `service_cidr` writes it, if it can. */
@@ -59,6 +77,14 @@ export interface Cluster extends AsyncDisposable {
   podCidr(): Promise<Cidr>;
   /** Why what is known may be behind; nothing while it is whole. */
   problem(): string | undefined;
+  /**
+   * Tells an event of the node; returns at once.
+   *
+   * @param happening What happened.
+   */
+  tellNode(happening: NodeHappening): void;
+  /** Keeps the configuration that lies in {@linkcode places} as a good one. */
+  keepGood(): Promise<void>;
   /**
    * Begins to tell the node's condition and to compare leases with pods.
    *

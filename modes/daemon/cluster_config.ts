@@ -46,6 +46,8 @@ export interface ClusterConfigParts {
 export class ClusterConfig implements AsyncDisposable {
   /** The files. */
   readonly places: Required<ConfigPlaces>;
+  /** Copies of those that a daemon could work with. */
+  readonly goodPlaces: Required<ConfigPlaces>;
   readonly #parts: ClusterConfigParts;
   readonly #base: Informer<V1ConfigMap>;
   readonly #node: Informer<V1Node>;
@@ -63,6 +65,10 @@ export class ClusterConfig implements AsyncDisposable {
     this.places = {
       path: join(dir, KEY),
       overlayPath: join(dir, `${KEY}.node`),
+    };
+    this.goodPlaces = {
+      path: join(dir, `${KEY}.good`),
+      overlayPath: join(dir, `${KEY}.node.good`),
     };
     this.#base = new Informer(
       kubernetes,
@@ -84,6 +90,21 @@ export class ClusterConfig implements AsyncDisposable {
   /** The node as it is known. */
   node(): V1Node | undefined {
     return this.#node.get(this.#parts.nodeName);
+  }
+
+  /**
+   * Keeps a good configuration, so that a daemon which starts under a bad one
+   * has it. Never fails: without a copy a start tells what is wrong.
+   */
+  async keepGood(): Promise<void> {
+    const read = (path: string): Promise<string | undefined> =>
+      Deno.readTextFile(path).catch(() => undefined);
+    const text = await read(this.places.path);
+    if (text === undefined) return;
+    this.#write(this.goodPlaces.path, text);
+    const overlay = await read(this.places.overlayPath);
+    this.#write(this.goodPlaces.overlayPath, overlay);
+    await this.#writing;
   }
 
   /** Ends it; the files stay. */

@@ -26,8 +26,10 @@ const UNBUILT: ReadonlyMap<string, (value: unknown) => boolean> = new Map([
   ["ipv6_prefix_count", isSome],
 ]);
 
-/** Nothing of the daemon asks the API server for anything. */
-const NO_KUBERNETES = "the daemon makes no calls to the API server yet";
+/** Source: `k8s/`, which watches, and calls a few times a pod. */
+const FEW_CALLS =
+  "the daemon watches its own pods, node and configuration, and writes an " +
+  "event and an annotation a pod: too few calls to hold back";
 
 /** Keys that are checked and that nothing reads: a warning that says why. */
 export const UNREAD: ReadonlyMap<string, string> = new Map([
@@ -40,13 +42,8 @@ export const UNREAD: ReadonlyMap<string, string> = new Map([
     "custom_stateful_workload_kinds",
     "no pod keeps its address when it is made anew yet",
   ],
-  ["enable_patch_pod_ips", NO_KUBERNETES],
-  [
-    "disable_device_plugin",
-    "the kubelet isn't told how many ENIs there are yet",
-  ],
-  ["kube_client_qps", NO_KUBERNETES],
-  ["kube_client_burst", NO_KUBERNETES],
+  ["kube_client_qps", FEW_CALLS],
+  ["kube_client_burst", FEW_CALLS],
   [
     "backoff_override",
     "pauses follow from what the cloud answers: until the next minute when it " +

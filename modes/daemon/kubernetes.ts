@@ -7,12 +7,10 @@
  *
  * @module
  */
-import { PatchStrategy, setHeaderOptions } from "@kubernetes/client-node";
 import { join } from "node:path";
 import type { PodName } from "../../netns/attachment.ts";
 import {
   ApiError,
-  asApiError,
   call,
   type Kubernetes,
   openKubernetes,
@@ -23,10 +21,10 @@ import { Informer } from "../../k8s/watch.ts";
 import { errorFields } from "../log.ts";
 import type { Cluster, ClusterOptions, ClusterWork } from "./cluster.ts";
 import { ClusterConfig } from "./cluster_config.ts";
-import { isPod, readAsks } from "./pod_asks.ts";
-import type { PodAsks, PodBook, PodGot, PodHindrance } from "./pod_book.ts";
+import { clusterPods } from "./cluster_pods.ts";
+import { NodeObject } from "./node_object.ts";
+import { isPod } from "./pod_asks.ts";
 import { serviceCidrFrom } from "./service_cidr.ts";
-import { NodeCondition } from "./node_condition.ts";
 
 /** A start waits as long for the API server's configuration. */
 const CONFIG_DEADLINE_MS = 10_000;
@@ -37,9 +35,6 @@ const GONE_PERIOD_MS = 60_000;
 /** How often a node without a pod CIDR is looked at, and told of. */
 const CIDR_LOOK_MS = 1_000;
 const LOG_EVERY = 30;
-
-/** The annotation of a pod's addresses. Source: reference §1.8. */
-const POD_IPS = "k8s.aliyun.com/pod-ips";
 
 /** Everything of a cluster that is open. */
 interface Parts {
@@ -80,13 +75,23 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
   const parts = { options, kubernetes, config, pods, events };
   const places = await placesOf(parts);
   const kept = stack.move();
+  let work: ClusterWork | undefined;
   return {
     places,
-    pods: bookOf(parts),
+    goodPlaces: config.goodPlaces,
+    pods: clusterPods({
+      ...{ kubernetes, pods, events, mode: options.mode, log },
+      patchesPodIps: () => work?.patchesPodIps() ?? true,
+    }),
+    tellNode: (happening) => tellNode(parts, happening),
+    keepGood: () => config.keepGood(),
     serviceCidr: () => serviceCidrOf(kubernetes),
     podCidr: () => podCidrOf(parts),
     problem: () => pods.problem?.message,
-    follow: (work) => follow(parts, work, kept),
+    follow: (given) => {
+      work = given;
+      follow(parts, given, kept);
+    },
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
 }
@@ -141,7 +146,10 @@ async function orNothing<T>(work: () => Promise<T>): Promise<T | undefined> {
   try {
     return await work();
   } catch (error) {
-    if (error instanceof ApiError && error.status === 404) return undefined;
+    // Outside kube-system the daemon has no right to kubeadm's.
+    const isSilent = error instanceof ApiError &&
+      [403, 404].includes(error.status);
+    if (isSilent) return undefined;
     throw error;
   }
 }
@@ -165,105 +173,11 @@ async function podCidrOf(
   }
 }
 
-function bookOf(parts: Parts): PodBook {
-  const { options: { mode, log } } = parts;
-  return {
-    async asksOf(name: PodName): Promise<PodAsks> {
-      let pod: V1Pod | undefined;
-      try {
-        pod = await findPod(parts, name);
-      } catch (error) {
-        return { hindrance: waiting(name, error) };
-      }
-      if (pod === undefined) return {};
-      const { asks, refused, ignored } = readAsks(pod, mode);
-      for (const message of [...ignored, ...refused]) {
-        tell(parts, name, {
-          type: "Warning",
-          reason: "ResourceInvalid",
-          message,
-        });
-      }
-      if (refused.length === 0) return asks;
-      const message = "the pod asks for what it can't have";
-      return { hindrance: { mayPass: false, message, problems: refused } };
-    },
-    attached(name: PodName, got: PodGot): void {
-      const where = got.eniId === undefined ? "" : ` of ${got.eniId}`;
-      tell(parts, name, {
-        type: "Normal",
-        reason: "AllocIPSucceed",
-        message: `${got.ips.join(", ")}${where}, in ${
-          Math.round(got.tookMs)
-        } ms`,
-      });
-      annotate(parts, name, got).catch((error) =>
-        log.debug("no annotation", errorFields(error))
-      );
-    },
-    refused(name: PodName, why: string): void {
-      tell(parts, name, {
-        type: "Warning",
-        reason: "AllocIPFailed",
-        message: why,
-      });
-    },
-  };
-}
-
-/** A pod that the copy doesn't have yet is asked for. */
-async function findPod(
-  { kubernetes, pods }: Parts,
-  { namespace, name, uid }: PodName,
-): Promise<V1Pod | undefined> {
-  const known = pods.get(name, namespace);
-  if (known !== undefined && isPod(known, uid)) return known;
-  try {
-    const found = await call(
-      `read pod ${namespace}/${name}`,
-      () => kubernetes.core.readNamespacedPod({ namespace, name }),
-    );
-    return isPod(found, uid) ? found : undefined;
-  } catch (error) {
-    // A static pod has no object until its mirror is made.
-    if (error instanceof ApiError && error.status === 404) return undefined;
-    throw error;
-  }
-}
-
-function waiting(
-  { namespace, name }: PodName,
-  error: unknown,
-): PodHindrance {
-  return {
-    mayPass: true,
-    message: "waiting for the API server, which alone knows what pod " +
-      `${namespace}/${name} asks for`,
-    problems: [asApiError("read the pod", error).message],
-  };
-}
-
-function tell(
-  { pods, events }: Parts,
-  { namespace, name, uid }: PodName,
-  happening: Happening,
-): void {
-  const own = pods.get(name, namespace)?.metadata?.uid ?? uid;
-  if (own === undefined) return;
-  events.record({ kind: "Pod", namespace, name, uid: own }, happening);
-}
-
-async function annotate(
-  { kubernetes }: Parts,
-  { namespace, name }: PodName,
-  { ips }: PodGot,
-): Promise<void> {
-  const annotations = Object.fromEntries([[POD_IPS, ips.join(",")]]);
-  await call("annotate a pod", () =>
-    kubernetes.core.patchNamespacedPod(
-      { namespace, name, body: { metadata: { annotations } } },
-      setHeaderOptions("Content-Type", PatchStrategy.MergePatch),
-    ));
+/** A node that isn't known yet has no events. */
+function tellNode({ options, config, events }: Parts, what: Happening): void {
+  const uid = config.node()?.metadata?.uid;
+  if (uid === undefined) return;
+  events.record({ kind: "Node", name: options.nodeName, uid }, what);
 }
 
 function follow(
@@ -271,10 +185,16 @@ function follow(
   work: ClusterWork,
   stack: AsyncDisposableStack,
 ): void {
-  const { options, kubernetes, pods } = parts;
+  const { options, kubernetes, pods, config } = parts;
   const { nodeName, log } = options;
   stack.use(
-    new NodeCondition({ kubernetes, nodeName, log, keeper: work.keeper }),
+    new NodeObject({
+      ...{ kubernetes, nodeName, log, ...work },
+      node: () => config.node(),
+      hostPods: () =>
+        pods.list().filter(({ spec }) => spec?.hostNetwork === true).length,
+      tell: (happening) => tellNode(parts, happening),
+    }),
   );
   const isKnown = ({ namespace, name, uid }: PodName): boolean => {
     const pod = pods.get(name, namespace);

@@ -7,12 +7,14 @@
  */
 import type { Keeper } from "../../pool/contract.ts";
 import { errorFields, type Log } from "../log.ts";
+import type { Cluster } from "./cluster.ts";
 import type { DaemonConfig } from "./config.ts";
 import type { ConfigPlaces, LoadedConfig } from "./eni_conf_file.ts";
+import { tellBad } from "./last_good.ts";
 import type { DaemonMode } from "./mode.ts";
 import { type NodeFacts, withConfig } from "./node.ts";
 import { poolChange } from "./pool.ts";
-import { planReload } from "./reload.ts";
+import { planReload, type ReloadPlan } from "./reload.ts";
 import { watchConfig } from "./reload_watch.ts";
 
 /** What following a configuration works with. */
@@ -27,6 +29,8 @@ export interface LiveParts {
   readonly mode: DaemonMode;
   /** The pool that takes changes up. */
   readonly keeper: Keeper;
+  /** Hears of what isn't taken up, and keeps what is. */
+  readonly cluster?: Pick<Cluster, "tellNode" | "keepGood">;
   /** Where it is told what changes and what doesn't. */
   readonly log: Log;
 }
@@ -61,26 +65,35 @@ export class LiveConfig implements AsyncDisposable {
   }
 
   async #follow(): Promise<void> {
-    const { places, loaded, log } = this.#parts;
+    const { places, loaded } = this.#parts;
     const changes = watchConfig({
       ...places,
       from: loaded,
       signal: this.#stop.signal,
-      onProblem: (error) =>
-        log.error(
-          "the changed configuration is refused: the last good one holds",
-          errorFields(error),
-        ),
+      onProblem: (error) => this.#refuse(error),
     });
     for await (const change of changes) await this.#take(change);
   }
 
+  #refuse(error: unknown): void {
+    const { cluster, log } = this.#parts;
+    log.error(
+      "the changed configuration is refused: the last good one holds",
+      errorFields(error),
+    );
+    tellBad(cluster, error);
+  }
+
   async #take({ config, warnings }: LoadedConfig): Promise<void> {
-    const { node, keeper, mode, log } = this.#parts;
+    const { node, keeper, mode, cluster, log } = this.#parts;
     for (const warning of warnings) log.warning(warning);
     const plan = planReload(this.#inForce, config);
     for (const { field, why } of plan.refused) {
       log.warning("a changed setting is refused", { field, why });
+    }
+    if (plan.refused.length > 0) {
+      const message = `of eni-config this isn't taken up: ${refusedOf(plan)}`;
+      cluster?.tellNode({ type: "Warning", reason: "ConfigError", message });
     }
     if (plan.apply.length === 0) return;
     try {
@@ -88,15 +101,16 @@ export class LiveConfig implements AsyncDisposable {
       keeper.reconfigure(poolChange(plan.inForce, changed, mode));
     } catch (error) {
       // The file is looked at again when it changes again.
-      log.error(
-        "the changed configuration is refused: the last good one holds",
-        errorFields(error),
-      );
-      return;
+      return this.#refuse(error);
     }
     for (const { field, from, to } of plan.apply) {
       log.info("a setting changed", { field, from, to });
     }
     this.#inForce = plan.inForce;
+    await cluster?.keepGood();
   }
+}
+
+function refusedOf({ refused }: ReloadPlan): string {
+  return refused.map(({ field, why }) => `${field} ${why}`).join("; ");
 }

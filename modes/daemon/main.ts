@@ -7,7 +7,7 @@ import build from "../../deno.json" with { type: "json" };
 import { vpcNodePlan } from "../../netns/datapath/vpc.ts";
 import type { Cidr } from "../../netns/ip.ts";
 import { type Kernel, openKernel } from "../../netns/kernel.ts";
-import type { Keeper } from "../../pool/contract.ts";
+import type { Keeper, PoolStatus } from "../../pool/contract.ts";
 import { type History, openHistory } from "../../pool/history.ts";
 import { type Journal, openJournal } from "../../pool/journal.ts";
 import { openKeeper } from "../../pool/keeper.ts";
@@ -17,6 +17,7 @@ import { readCommandLine } from "../command_line.ts";
 import { errorFields, type Log, openLog } from "../log.ts";
 import { readArguments, USAGE } from "./arguments.ts";
 import type { DaemonArguments } from "./arguments.ts";
+import { requireAlone } from "./alone.ts";
 import { Attacher } from "./attach.ts";
 import {
   type Cluster,
@@ -26,11 +27,8 @@ import {
 } from "./cluster.ts";
 import type { DaemonConfig } from "./config.ts";
 import { dispatch, type NotReady, type OperatorCommands } from "./dispatch.ts";
-import {
-  type ConfigPlaces,
-  loadConfig,
-  type LoadedConfig,
-} from "./eni_conf_file.ts";
+import type { ConfigPlaces, LoadedConfig } from "./eni_conf_file.ts";
+import { loadToStart } from "./last_good.ts";
 import { LiveConfig } from "./live.ts";
 import { Lender } from "./lender.ts";
 import { type DaemonMode, requireMode } from "./mode.ts";
@@ -77,12 +75,31 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-async function run(given: DaemonArguments, log: Log): Promise<void> {
-  await Deno.mkdir(given.stateDir, { recursive: true, mode: 0o700 });
-  await using cluster = await join(given, log);
+async function run(options: DaemonArguments, log: Log): Promise<void> {
+  await Deno.mkdir(options.stateDir, { recursive: true, mode: 0o700 });
+  await using cluster = await join(options, log);
+  try {
+    await requireAlone(options.socket);
+    await runIn(cluster, options, log);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    cluster?.tellNode({
+      type: "Warning",
+      reason: "TerwayFailed",
+      message: `terway can't run on this node: ${why}`,
+    });
+    throw error;
+  }
+}
+
+async function runIn(
+  cluster: Cluster | undefined,
+  given: DaemonArguments,
+  log: Log,
+): Promise<void> {
   const options = await withPodCidr(given, cluster);
   const places = cluster?.places ?? placesOf(options);
-  const loaded = await loadConfig(places);
+  const loaded = await loadToStart({ places, log, ...cluster && { cluster } });
   const config = await withServiceCidr(loaded.config, cluster, options.mode);
   for (const warning of loaded.warnings) log.warning(warning);
   const node = await openNode(config, log);
@@ -102,10 +119,7 @@ async function run(given: DaemonArguments, log: Log): Promise<void> {
     watchParts({ config, node, kernel, journal, stateDir, log }),
   );
   const parts = {
-    options,
-    places,
-    loaded,
-    config,
+    ...{ options, places, loaded, config },
     node,
     journal,
     kernel,
@@ -255,7 +269,7 @@ async function serveUntilTold(parts: Parts & Pool): Promise<void> {
   const repairer = new Repairer({ ...parts, attacher });
   const tombstones = `${options.stateDir}/tombstones`;
   const upkeep = keepUp({ ...parts, tombstones, attacher, repairer });
-  followCluster(parts, attacher);
+  followCluster({ ...parts, serviceCidrs, live }, attacher);
   await using _http = serveHttp(options.http, { keeper, notReady, log });
   await using _install = beginInstall(options, log);
   try {
@@ -272,12 +286,27 @@ async function serveUntilTold(parts: Parts & Pool): Promise<void> {
   }
 }
 
-function followCluster(parts: Parts & Pool, attacher: Attacher): void {
-  const { cluster, keeper } = parts;
+function followCluster(
+  parts: Parts & Pool & {
+    readonly serviceCidrs: readonly Cidr[];
+    readonly live: LiveConfig;
+  },
+  attacher: Attacher,
+): void {
+  const { cluster, keeper, lender, serviceCidrs, live } = parts;
   cluster?.follow({
     keeper,
+    served: () => lender.podCidr()?.capacity ?? servedBy(keeper.status()),
+    serviceCidrs,
+    patchesPodIps: () => live.inForce.patchesPodIps,
     releaseGone: (isKnown) => releaseGone({ ...parts, attacher }, isKnown),
   });
+}
+
+/** Others' ENIs take places of the node's. */
+function servedBy({ capacity, limits, foreignEniIds }: PoolStatus): number {
+  const eniCount = limits.eniCount - foreignEniIds.length;
+  return Math.max(0, Math.min(capacity, eniCount * limits.addressesPerEni));
 }
 
 function nodeIpsOf(
@@ -316,6 +345,7 @@ function operatorCommands(
         },
         memory: { rssBytes: Deno.memoryUsage().rss },
         daemonMode: mode,
+        devicePlugin: parts.config.devicePlugin,
         podCidr: lender.podCidr(),
         pool: keeper.status(),
         leases: lender.leases(),

@@ -81,6 +81,21 @@ function eniCountOf({ spec }: V1Pod): number {
   ).reduce((sum, count) => sum + count, 0);
 }
 
+/** Who bears it isn't terway's business. Source: reference §1.8. */
+const IGNORED = "k8s.aliyun.com/ignore-by-terway";
+
+/**
+ * Tells whether a pod is none of ours: it has the node's network, or somebody
+ * says so. Should a runtime ask for it all the same it gets an address as any
+ * other, but what its object says is passed over, and nothing is written to it.
+ *
+ * @param pod The pod.
+ * @returns Whether it is to be left alone.
+ */
+export function isIgnored({ metadata, spec }: V1Pod): boolean {
+  return spec?.hostNetwork === true || metadata?.labels?.[IGNORED] === "true";
+}
+
 /**
  * Tells whether an object is the pod that a runtime named.
  *

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import type { V1Pod } from "../../k8s/objects.ts";
-import { isPod, readAsks } from "./pod_asks.ts";
+import { isIgnored, isPod, readAsks } from "./pod_asks.ts";
 
 function pod(
   limits: readonly Record<string, string>[],
@@ -57,4 +57,35 @@ Deno.test("a successor of the same name is another pod, a mirror isn't", () => {
   assert(!isPod({ metadata }, "u2"));
   const annotations = { "kubernetes.io/config.mirror": "hash" };
   assert(isPod({ metadata: { uid: "u3", annotations } }, "hash"));
+});
+
+Deno.test("an init container's ENI counts, and an annotation gives none", () => {
+  const asking: V1Pod = {
+    spec: {
+      containers: [{ name: "main" }],
+      initContainers: [{
+        name: "init",
+        resources: { limits: Object.fromEntries([["aliyun/eni", "1"]]) },
+      }],
+    },
+  };
+  assertEquals(readAsks(asking, "VPC").asks, { wantsEni: true });
+  // Seed 000: the form of before isn't served any more.
+  const annotated = pod([{}], { "k8s.aliyun.com/ENI": "true" });
+  assertEquals(readAsks(annotated, "VPC"), {
+    asks: {},
+    refused: [],
+    ignored: [],
+  });
+});
+
+Deno.test("pods of the host's network and those that say so are left alone", () => {
+  const label = "k8s.aliyun.com/ignore-by-terway";
+  const labelled = (value: string): V1Pod => ({
+    metadata: { labels: Object.fromEntries([[label, value]]) },
+  });
+  assert(isIgnored({ spec: { hostNetwork: true, containers: [] } }));
+  assert(isIgnored(labelled("true")));
+  assert(!isIgnored(labelled("false")));
+  assert(!isIgnored({}));
 });

@@ -5,16 +5,7 @@
  * @module
  */
 import type { PoolStatus } from "../../pool/contract.ts";
-
-/** A condition, without its times. */
-export interface Condition {
-  /** Whether it holds. */
-  readonly status: "True" | "False";
-  /** One word. Source: reference §1.8. */
-  readonly reason: "SufficientIP" | "InsufficientIP";
-  /** For people. */
-  readonly message: string;
-}
+import type { Condition } from "./node_verdict.ts";
 
 /** Who waits no longer waits for what is under way anyhow. */
 const PATIENCE_MS = 10_000;
@@ -33,6 +24,7 @@ export function sufficientIp(
   const [first] = waiting;
   if (first !== undefined) {
     return {
+      type: "SufficientIP",
       status: "False",
       reason: "InsufficientIP",
       message: `${waiting.length} pods wait for an address: ` +
@@ -41,6 +33,7 @@ export function sufficientIp(
   }
   const { idle, leased } = slots;
   return {
+    type: "SufficientIP",
     status: "True",
     reason: "SufficientIP",
     message: `${leased} of ${capacity} addresses are taken, ${idle} are idle`,

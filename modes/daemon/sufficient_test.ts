@@ -26,6 +26,7 @@ Deno.test("a node is sufficient while nobody waits for long", () => {
     capacity: 45,
   };
   assertEquals(sufficientIp(status as never), {
+    type: "SufficientIP",
     status: "True",
     reason: "SufficientIP",
     message: "3 of 45 addresses are taken, 2 are idle",
@@ -35,6 +36,7 @@ Deno.test("a node is sufficient while nobody waits for long", () => {
 Deno.test("a node says whose addresses have run out", () => {
   const status = { nowMs: 60_000, claims: [claim(1_000)], slots, capacity: 45 };
   assertEquals(sufficientIp(status as never), {
+    type: "SufficientIP",
     status: "False",
     reason: "InsufficientIP",
     message: "1 pods wait for an address: vSwitch vsw-AAA has no address left",

@@ -10,6 +10,8 @@ import type { Device } from "./api.ts";
 export interface EniFigures {
   /** How pods get their network. */
   readonly daemonMode: string;
+  /** False where `disable_device_plugin` says that nobody is to be promised any. */
+  readonly isWanted: boolean;
   /** ENIs that pods may use: the type's, less the primary one and the caps. */
   readonly eniCount: number;
   /** Whether ENIs come and go. */
@@ -50,8 +52,8 @@ const ATTACHED: ReadonlySet<string> = new Set(["preparing", "ready"]);
  * import { assertEquals } from "@std/assert";
  *
  * const count = promisedCount({
- *   ...{ daemonMode: "ENIOnly", eniCount: 3, hotPlug: true, mayGrow: true },
- *   ...{ enis: [], foreignCount: 1 },
+ *   ...{ daemonMode: "ENIOnly", isWanted: true, eniCount: 3 },
+ *   ...{ hotPlug: true, mayGrow: true, enis: [], foreignCount: 1 },
  * });
  * assertEquals(count, 2);
  * ```
@@ -59,8 +61,8 @@ const ATTACHED: ReadonlySet<string> = new Set(["preparing", "ready"]);
  * @returns How many, 0 or more; those that pods have already included.
  */
 export function promisedCount(figures: EniFigures): number {
-  const { daemonMode, eniCount, hotPlug, mayGrow, enis } = figures;
-  if (!MODES_WITH_WHOLE_ENIS.has(daemonMode)) return 0;
+  const { daemonMode, isWanted, eniCount, hotPlug, mayGrow, enis } = figures;
+  if (!isWanted || !MODES_WITH_WHOLE_ENIS.has(daemonMode)) return 0;
   const attachedCount =
     enis.filter(({ phase, isShown, isQuarantined }) =>
       ATTACHED.has(phase) && isShown && !isQuarantined

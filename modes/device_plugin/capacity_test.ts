@@ -18,6 +18,7 @@ const PHASES = [
 
 const figures: fc.Arbitrary<EniFigures> = fc.record({
   daemonMode: fc.constantFrom("VPC", "ENIMultiIP", "ENIOnly", "of tomorrow"),
+  isWanted: fc.boolean(),
   eniCount: fc.nat(32),
   hotPlug: fc.boolean(),
   mayGrow: fc.boolean(),
@@ -40,7 +41,7 @@ Deno.test("promisedCount() never promises what can't be given", () => {
       !eni.isQuarantined
     ).length;
     assert(Number.isInteger(count) && count >= 0);
-    if (!["VPC", "ENIOnly"].includes(one.daemonMode)) {
+    if (!one.isWanted || !["VPC", "ENIOnly"].includes(one.daemonMode)) {
       assertEquals(count, 0);
     }
     if (one.hotPlug) {
@@ -79,6 +80,7 @@ Deno.test("promisedCount() counts the type's ENIs, or those that are attached", 
   const eni = { phase: "ready", isShown: true, isQuarantined: false };
   const node: EniFigures = {
     daemonMode: "ENIOnly",
+    isWanted: true,
     eniCount: 3,
     hotPlug: true,
     mayGrow: true,
@@ -90,6 +92,7 @@ Deno.test("promisedCount() counts the type's ENIs, or those that are attached", 
   check({}, 3);
   check({ daemonMode: "VPC" }, 3);
   check({ daemonMode: "ENIMultiIP" }, 0);
+  check({ isWanted: false }, 0);
   check({ hotPlug: false }, 1);
   check({ mayGrow: false }, 1);
   check({ foreignCount: 1 }, 2);

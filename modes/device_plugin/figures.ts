@@ -15,6 +15,7 @@ const count = z.int().min(0);
 /** A newer daemon may tell more, and words that this one doesn't know. */
 const status = z.object({
   daemonMode: z.string(),
+  devicePlugin: z.boolean().optional(),
   pool: z.object({
     mode: z.string(),
     limits: z.object({ eniCount: count, hotPlug: z.boolean() }),
@@ -59,7 +60,7 @@ export function figuresOf(told: unknown): EniFigures {
         "daemon and device plugin must be of one version",
     );
   }
-  const { daemonMode, pool } = data;
+  const { daemonMode, devicePlugin: isWanted = true, pool } = data;
   const { mode, limits, health } = pool;
   if (mode !== "serving" && mode !== "draining") {
     // Whose the ENIs are is known only once the cloud has told.
@@ -67,6 +68,7 @@ export function figuresOf(told: unknown): EniFigures {
   }
   return {
     daemonMode,
+    isWanted,
     eniCount: mode === "serving" ? limits.eniCount : 0,
     hotPlug: limits.hotPlug,
     mayGrow: pool.full === undefined && health.level !== "probesOnly",

@@ -32,6 +32,7 @@ const HOT = { limits: { eniCount: 3, hotPlug: true } };
 Deno.test("figuresOf() reads what devices go by", () => {
   assertEquals(figuresOf(told()), {
     daemonMode: "ENIOnly",
+    isWanted: true,
     eniCount: 3,
     hotPlug: false,
     mayGrow: true,

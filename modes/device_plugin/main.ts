@@ -41,6 +41,14 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
+/** A resource that nobody wants, and the kubelet never heard of, stays so. */
+function isUnknown(
+  { isWanted }: EniFigures,
+  count: number | undefined,
+): boolean {
+  return !isWanted && count === undefined;
+}
+
 /** Without the kubelet's folder there is nobody to serve. */
 async function requireFolder(folder: string): Promise<void> {
   const found = await Deno.stat(folder).catch(() => undefined);
@@ -74,7 +82,7 @@ async function run(
   );
   const onFigures = (figures: EniFigures): void => {
     const next = promisedCount(figures);
-    if (next === count) return;
+    if (next === count || isUnknown(figures, count)) return;
     const { daemonMode } = figures;
     log.info("ENIs for pods", {
       resource,

@@ -7,22 +7,34 @@
 
 const REOPEN_DEADLINE_MS = 2_000;
 
+/** Listens on a port of a loopback; on a free one when it is 0. */
+export type Listen = (
+  port: number,
+) => Deno.TcpListener;
+
+function listenHere(port: number): ReturnType<Listen> {
+  return Deno.listen({ hostname: "127.0.0.1", port });
+}
+
 /** The door. */
 export class Front implements AsyncDisposable {
   /** The port on this machine's loopback. */
   readonly port: number;
   readonly #target: number;
+  readonly #listen: Listen;
   readonly #conns = new Set<Deno.Conn>();
-  #listener: Deno.Listener | undefined;
+  #listener: Deno.TcpListener | undefined;
 
   /**
    * Opens a door.
    *
    * @param target The server's port.
+   * @param listen Listens elsewhere than on this machine's loopback.
    */
-  constructor(target: number) {
+  constructor(target: number, listen: Listen = listenHere) {
     this.#target = target;
-    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    this.#listen = listen;
+    const listener = listen(0);
     this.port = listener.addr.port;
     this.#serve(listener);
   }
@@ -40,7 +52,7 @@ export class Front implements AsyncDisposable {
     const endMs = Date.now() + REOPEN_DEADLINE_MS;
     while (this.#listener === undefined) {
       try {
-        this.#serve(Deno.listen({ hostname: "127.0.0.1", port: this.port }));
+        this.#serve(this.#listen(this.port));
       } catch (error) {
         // The port is free a moment after its listener was closed.
         const isTaken = error instanceof Deno.errors.AddrInUse;
@@ -56,7 +68,7 @@ export class Front implements AsyncDisposable {
     return Promise.resolve();
   }
 
-  #serve(listener: Deno.Listener): void {
+  #serve(listener: Deno.TcpListener): void {
     this.#listener = listener;
     (async () => {
       for await (const near of listener) this.#join(near).catch(() => {});

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { Front } from "./front.ts";
+import { Front, type Listen } from "./front.ts";
 
 /** An object, as far as this server looks at it. */
 export interface ApiObject {
@@ -58,13 +58,17 @@ export class ApiServer implements AsyncDisposable {
   #version = 1;
   #oldest = 0;
 
-  /** Begins to serve. */
-  constructor() {
+  /**
+   * Begins to serve.
+   *
+   * @param listen Where its door is; this machine's loopback unless told.
+   */
+  constructor(listen?: Listen) {
     this.#server = Deno.serve(
       { hostname: "127.0.0.1", port: 0, onListen: () => {} },
       (request) => this.#answer(request),
     );
-    this.front = new Front(this.#server.addr.port);
+    this.front = new Front(this.#server.addr.port, listen);
   }
 
   /** Where it is. */
