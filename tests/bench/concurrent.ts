@@ -7,7 +7,7 @@
 import type { Contender } from "./contenders.ts";
 import { percentile, ratio, round } from "./figures.ts";
 import type { Part, PartOptions } from "./part.ts";
-import { quiet, Rig } from "./rig.ts";
+import { quiet, Rig, RIG_NEEDS } from "./rig.ts";
 
 const POD_COUNT = 100;
 
@@ -26,6 +26,7 @@ interface Totals {
 export const concurrent: Part = {
   name: "concurrentAdd",
   title: `${POD_COUNT} ADDs, ${AT_ONCE} at a time`,
+  needs: RIG_NEEDS,
   measure,
 };
 

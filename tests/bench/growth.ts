@@ -10,7 +10,7 @@
 import { type Contender, VERBS } from "./contenders.ts";
 import { percentile, round } from "./figures.ts";
 import type { Part, PartOptions } from "./part.ts";
-import { quiet, Rig } from "./rig.ts";
+import { quiet, Rig, RIG_NEEDS } from "./rig.ts";
 
 /** Pods on the node, by step. */
 const STEPS = [0, 250, 500, 750, 1_000] as const;
@@ -39,6 +39,7 @@ const POOL_COUNT = 1_000;
 export const growth: Part = {
   name: "growthPer100Pods",
   title: "verbs with pods on the node",
+  needs: RIG_NEEDS,
   measure,
 };
 

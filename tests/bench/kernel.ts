@@ -14,6 +14,7 @@ import { Lab, type Room } from "../../netns/lab.ts";
 import { findLinkByMac } from "../../netns/link.ts";
 import type { Plan } from "../../netns/step.ts";
 import { type Figures, figuresOf } from "./figures.ts";
+import { NETWORK_PACKAGES } from "../packages.ts";
 import type { Part, PartOptions } from "./part.ts";
 import { quiet } from "./rig.ts";
 
@@ -47,6 +48,7 @@ const DEEDS: Readonly<
 export const kernelWork: Part = {
   name: "kernelMs",
   title: "the kernel's part of ADD, CHECK and DEL",
+  needs: NETWORK_PACKAGES,
   measure,
 };
 

@@ -2,17 +2,20 @@
  * `deno task bench [--json] [--rounds N] [--only PART,…]`: what terway costs,
  * as ratios against a peer that ran in between. Nothing here passes or fails.
  *
- * With `--json` the last line is one object, with the figures of every part.
+ * With `--json` the last line is one object, with the figures of every part;
+ * of one that can't be measured here, with what is missing. A part that fails
+ * is told, stops no other, and is the exit status 1.
  *
  * @module
  */
-import { parseArgs } from "@std/cli/parse-args";
+import { type Command, readCommand, UsageError, usageOf } from "./arguments.ts";
 import { concurrent } from "./concurrent.ts";
 import { growth } from "./growth.ts";
 import { guestPart } from "./guest.ts";
 import { kernelWork } from "./kernel.ts";
 import { memory } from "./memory.ts";
 import { packets } from "./packets.ts";
+import { findMissing } from "../packages.ts";
 import type { Part } from "./part.ts";
 import { pool } from "./pool.ts";
 import { verbs } from "./verbs.ts";
@@ -30,20 +33,30 @@ const PARTS: readonly Part[] = [
 ];
 
 async function main(): Promise<number> {
-  const flags = parseArgs(Deno.args, {
-    boolean: ["json"],
-    string: ["rounds", "only"],
-    default: { rounds: "60" },
-  });
-  const chosen = flags.only?.split(",") ?? PARTS.map(({ name }) => name);
-  const unknown = chosen.filter((name) => !PARTS.some((p) => p.name === name));
-  if (unknown.length > 0) {
-    say(
-      `there is no part ${unknown.join(", ")}: there are ` +
-        PARTS.map(({ name }) => name).join(", "),
-    );
+  try {
+    const command = readCommand(Deno.args, PARTS.map(({ name }) => name));
+    if (command.name === "help") {
+      say(usageOf(PARTS).trimEnd());
+      return 0;
+    }
+    requireRoot();
+    return await measure(command);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    Deno.stderr.writeSync(new TextEncoder().encode(`${error.message}\n`));
     return 2;
   }
+}
+
+/** Every part makes namespaces. */
+function requireRoot(): void {
+  if (Deno.uid() === 0) return;
+  throw new UsageError("Cannot measure as it needs root: sudo deno task bench");
+}
+
+async function measure(
+  { only, roundCount, isJson }: Extract<Command, { name: "measure" }>,
+): Promise<number> {
   const machine = {
     cpuCount: navigator.hardwareConcurrency,
     kernel: Deno.osRelease(),
@@ -54,14 +67,28 @@ async function main(): Promise<number> {
       `${machine.loadAverage?.toFixed(2)}`,
   );
   let report: Readonly<Record<string, unknown>> = { machine };
+  const failures: Record<string, string> = {};
   for (const part of PARTS) {
-    if (!chosen.includes(part.name)) continue;
+    if (only?.includes(part.name) === false) continue;
     say(`\n${part.title}`);
-    const roundCount = Number(flags.rounds);
-    report = { ...report, ...await part.measure({ roundCount, say }) };
+    const missing = await findMissing(part.needs);
+    if (missing.length > 0) {
+      const why = missing.map(({ name, why }) => `${name} (${why})`).join(", ");
+      say(`not measured, as packages are missing: ${why}`);
+      report = { ...report, [part.name]: { missing: why } };
+      continue;
+    }
+    try {
+      report = { ...report, ...await part.measure({ roundCount, say }) };
+    } catch (error) {
+      // The others' figures are worth having, and took an hour.
+      failures[part.name] = String(error);
+      say(`it failed: ${error}`);
+    }
   }
-  if (flags.json) say(JSON.stringify(report));
-  return 0;
+  const isWhole = Object.keys(failures).length === 0;
+  if (isJson) say(JSON.stringify(isWhole ? report : { ...report, failures }));
+  return isWhole ? 0 : 1;
 }
 
 function say(text: string): void {

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Part, PartOptions } from "./part.ts";
-import { Rig } from "./rig.ts";
+import { Rig, RIG_NEEDS } from "./rig.ts";
 
 const POD_COUNT = 100;
 
@@ -12,6 +12,7 @@ const POD_COUNT = 100;
 export const memory: Part = {
   name: "memoryMb",
   title: "the daemon's resident memory",
+  needs: RIG_NEEDS,
   measure,
 };
 

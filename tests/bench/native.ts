@@ -5,6 +5,15 @@
  * @module
  */
 
+import type { Package } from "../packages.ts";
+
+/** What a part needs that compiles a program; gcc alone does too. */
+export const C_COMPILER: Package = {
+  name: "musl-tools",
+  why: "a C compiler for what it measures with",
+  probe: "cc",
+};
+
 /** Debian's musl-tools wraps gcc: a static program of a few kB. */
 const COMPILERS = [
   ["musl-gcc", "-static"],

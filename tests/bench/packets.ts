@@ -10,7 +10,8 @@
 import type { Ip } from "../../netns/ip.ts";
 import { Fixture, NODE_IPS } from "../fabric/fixture.ts";
 import { percentile, round } from "./figures.ts";
-import { compileNative } from "./native.ts";
+import { NETWORK_PACKAGES } from "../packages.ts";
+import { C_COMPILER, compileNative } from "./native.ts";
 import type { Part, PartOptions } from "./part.ts";
 
 /** How long each is measured in a round. */
@@ -66,6 +67,7 @@ type Kind = "ask" | "send";
 export const packets: Part = {
   name: "packets",
   title: "packets from pod to pod of another node, by datapath",
+  needs: [...NETWORK_PACKAGES, C_COMPILER],
   measure,
 };
 

@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { Package } from "../packages.ts";
+
 /** What every part is told. */
 export interface PartOptions {
   /** How many rounds count. */
@@ -18,6 +20,8 @@ export interface Part {
   readonly name: string;
   /** What it measures, in a few words. */
   readonly title: string;
+  /** Without one of these it isn't measured, and says so. */
+  readonly needs: readonly Package[];
   /**
    * Measures, and says what it found.
    *

@@ -13,6 +13,7 @@ import {
   poolOf,
 } from "../../pool/testing/states.ts";
 import { type Figures, figuresOf, round } from "./figures.ts";
+import { NETWORK_PACKAGES } from "../packages.ts";
 import type { Part, PartOptions } from "./part.ts";
 import {
   type CyclesLeft,
@@ -32,6 +33,7 @@ const PLANS_A_SAMPLE = 20;
 export const pool: Part = {
   name: "pool",
   title: "the pool: calls, cold start, recovery, plans, lease cycles",
+  needs: NETWORK_PACKAGES,
   measure,
 };
 

@@ -20,7 +20,8 @@ import {
   Socket,
 } from "./contenders.ts";
 import { round } from "./figures.ts";
-import { compileNative } from "./native.ts";
+import { NETWORK_PACKAGES, type Package } from "../packages.ts";
+import { C_COMPILER, compileNative } from "./native.ts";
 
 /** 14 ENIs for pods, 30 addresses each. */
 const INSTANCE_TYPE = "ecs.g7.32xlarge";
@@ -43,6 +44,17 @@ const QUIET_MS = 60;
 const COMPILED = new URL("../../dist/terway", import.meta.url).pathname;
 
 const COMPILER = new URL("../../deploy/compile.ts", import.meta.url).pathname;
+
+/** What a part needs that opens a rig. */
+export const RIG_NEEDS: readonly Package[] = [
+  ...NETWORK_PACKAGES,
+  C_COMPILER,
+  {
+    name: "containernetworking-plugins",
+    why: "ptp, to compare with",
+    probe: "host-local",
+  },
+];
 
 /** How a rig shall be. */
 export interface RigWish {

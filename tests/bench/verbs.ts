@@ -10,7 +10,7 @@
 import { type Contender, type Sandbox, VERBS } from "./contenders.ts";
 import { type Figures, figuresOf, ratio } from "./figures.ts";
 import type { Part, PartOptions } from "./part.ts";
-import { quiet, Rig } from "./rig.ts";
+import { quiet, Rig, RIG_NEEDS } from "./rig.ts";
 
 /** Rounds that don't count: code is compiled, files are read. */
 const WARM_UP_COUNT = 10;
@@ -22,6 +22,7 @@ type ByName = Record<string, Figures & { readonly ratioToPtp?: number }>;
 export const verbs: Part = {
   name: "add",
   title: "ADD, CHECK and DEL, one at a time",
+  needs: RIG_NEEDS,
   measure,
 };
 
