@@ -231,6 +231,33 @@ test("names line and column of a list that is no JSON, and changes nothing", asy
   });
 });
 
+test("says what to do when the folder of lists can't be written", async () => {
+  await onNode(async (node) => {
+    const mount = ["mount", "-t", "tmpfs", "-o", "ro", "none", node.confDir];
+    await outcome(mount);
+    try {
+      await whileServing(node, async () => {
+        const { status, stderr } = await install(node);
+        assertEquals(status, 1);
+        for (
+          const part of [
+            `cannot write ${node.confDir}/10-terway.conflist`,
+            "ead-only file system",
+            "in a container with the folder mounted read-write",
+            "running this again goes on from there",
+          ]
+        ) assertStringIncludes(stderr, part);
+      });
+    } finally {
+      await outcome(["umount", node.confDir]);
+    }
+    await whileServing(node, async () => {
+      assertEquals((await install(node)).status, 0);
+      assertEquals(await configNames(node), ["10-terway.conflist"]);
+    });
+  });
+});
+
 test("doesn't replace a plugin by one that doesn't run here", async () => {
   await onNode(async (node) => {
     await write(node, { "bin/terway": "TERWAY-SLOT-0001, an older one" });
@@ -325,4 +352,9 @@ async function survives(
 function besides(files: Record<string, string>): Record<string, string> {
   const list = "net.d/10-terway.conflist";
   return { ...files, "bin/terway": "", [list]: String(list in files) };
+}
+
+async function outcome([name = "", ...args]: readonly string[]): Promise<void> {
+  const { success } = await new Deno.Command(name, { args }).output();
+  assert(success, `${name} ${args.join(" ")}`);
 }

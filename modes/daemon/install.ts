@@ -24,6 +24,8 @@ export interface InstallOptions {
   readonly stateDir: string;
   /** Further flags of `terway install`. */
   readonly flags: readonly string[];
+  /** Hears why a run failed. */
+  readonly onFailure?: (why: string) => void;
   /** Where its lines go. */
   readonly log: Log;
 }
@@ -52,7 +54,7 @@ export function installBeside(options: InstallOptions): AsyncDisposable {
 }
 
 async function runOnce(
-  { socket, stateDir, flags, log }: InstallOptions,
+  { socket, stateDir, flags, onFailure, log }: InstallOptions,
   signal: AbortSignal,
 ): Promise<number> {
   const [program, ...args] = command();
@@ -65,7 +67,9 @@ async function runOnce(
       stdin: "null",
       signal,
     }).output();
-    tell(log, code, [stdout, stderr]);
+    const lines = linesOf([stdout, stderr]);
+    tell(log, code, lines);
+    if (code !== 0) onFailure?.(lines.join(" "));
     return code;
   } catch (error) {
     if (!signal.aborted) log.error("nothing is installed", errorFields(error));
@@ -76,16 +80,19 @@ async function runOnce(
 function tell(
   log: Log,
   status: number,
-  said: readonly Uint8Array[],
+  lines: readonly string[],
 ): void {
-  const lines = said.map((bytes) => new TextDecoder().decode(bytes).trim())
-    .filter((text) => text !== "").join("\n").split("\n");
   if (status === 0) return log.info("installed", { did: lines });
   const again = status === EXIT_USAGE ? {} : { again_ms: PAUSE_MS };
   log.error("not installed: the runtime can't use terway yet", {
     why: lines,
     ...again,
   });
+}
+
+function linesOf(said: readonly Uint8Array[]): readonly string[] {
+  return said.map((bytes) => new TextDecoder().decode(bytes).trim())
+    .filter((text) => text !== "").join("\n").split("\n");
 }
 
 /** The executable, or this source or its bundles by the Deno that runs them. */

@@ -271,7 +271,7 @@ async function serveUntilTold(parts: Parts & Pool): Promise<void> {
   const upkeep = keepUp({ ...parts, tombstones, attacher, repairer });
   followCluster({ ...parts, serviceCidrs, live }, attacher);
   await using _http = serveHttp(options.http, { keeper, notReady, log });
-  await using _install = beginInstall(options, log);
+  await using _install = beginInstall(parts);
   try {
     onSignal((signal) => stop.resolve(signal));
     log.info("stopping", { signal: await stop.promise });
@@ -316,10 +316,16 @@ function nodeIpsOf(
 }
 
 function beginInstall(
-  { install: flags, socket, stateDir }: DaemonArguments,
-  log: Log,
+  { options: { install: flags, socket, stateDir }, cluster, log }: Parts,
 ): AsyncDisposable | undefined {
-  return flags && installBeside({ socket, stateDir, flags, log });
+  if (flags === undefined) return undefined;
+  const onFailure = (why: string): void =>
+    cluster?.tellNode({
+      type: "Warning",
+      reason: "TerwayFailed",
+      message: `the runtime of this node can't use terway yet: ${why}`,
+    });
+  return installBeside({ socket, stateDir, flags, onFailure, log });
 }
 
 function operatorCommands(

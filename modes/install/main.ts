@@ -118,12 +118,18 @@ function about(step: Step, { what }: Program): string {
 }
 
 function failure(step: Step, error: unknown): string {
-  const why = error instanceof Deno.errors.PermissionDenied
-    ? `${error.message}: run this as root, in a container with the folder ` +
+  const why = isShut(error)
+    ? `${messageOf(error)}: run this as root, in a container with the folder ` +
       "mounted read-write"
     : reasonOf(error);
   return `cannot ${stepText(step, "due")}: ${why}\n` +
     "What was done before stays, and running this again goes on from there";
+}
+
+/** The folder isn't ours to write, or nobody's. */
+function isShut(error: unknown): boolean {
+  return error instanceof Deno.errors.PermissionDenied ||
+    (error instanceof Error && "code" in error && error.code === "EROFS");
 }
 
 /** A mistake in a file is told with nothing else around it. */

@@ -174,7 +174,7 @@ export class OpenApiTransport implements ApiTransport {
       if (deadline.aborted && error === deadline.reason) {
         throw noAnswer(call.action, "Deadline", `none in ${deadlineMs} ms`);
       }
-      const cloudError = toCloudError(call, error);
+      const cloudError = toCloudError(call, error, used?.source);
       if (used && STALE.test(cloudError.code)) credentials.forget(used);
       throw cloudError;
     }
@@ -241,7 +241,11 @@ export class OpenApiTransport implements ApiTransport {
  * The library's error isn't kept as the cause: it carries the request with its
  * security token.
  */
-function toCloudError(call: ApiCall, error: unknown): CloudError {
+function toCloudError(
+  call: ApiCall,
+  error: unknown,
+  source: string | undefined,
+): CloudError {
   const { action: api } = call;
   const refusal = refusalShape.safeParse(error);
   if (refusal.success) {
@@ -252,6 +256,7 @@ function toCloudError(call: ApiCall, error: unknown): CloudError {
       httpStatus: data.statusCode,
       requestId: data.RequestId ?? "",
       authAction: data.AccessDeniedDetail?.AuthAction,
+      source,
     });
   }
   if (error instanceof CredentialError) {

@@ -96,7 +96,11 @@ export class AlibabaCloud implements Cloud {
     const call = ecs("DescribeInstanceTypes", { "InstanceTypes.1": type });
     const body = await this.#transport.call(call, signal);
     const limits = readInstanceTypes(call.action, body).get(type);
-    if (limits === undefined) throw missing(call, type, body);
+    if (limits === undefined) {
+      const what = `instance type ${type}, so how many ENIs and addresses ` +
+        "it has can't be told";
+      throw missing(call, what, body);
+    }
     return limits;
   }
 

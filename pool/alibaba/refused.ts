@@ -26,10 +26,18 @@ export interface RefusalAnswer {
   readonly requestId: string;
   /** The action that RAM refused, if the answer names it. */
   readonly authAction?: string | undefined;
+  /** Where the credentials of the call come from, if that is known. */
+  readonly source?: string | undefined;
 }
 
 /** Codes that say that a RAM policy lacks an action. */
 const LACKING: ReadonlySet<string> = new Set(["Forbidden.RAM", "NoPermission"]);
+
+/** Codes that say that the key isn't the cloud's. */
+const WRONG_KEY = /^(InvalidAccessKeyId|SignatureDoesNotMatch)/;
+
+/** Calls are signed with the time. Source: "Request signatures" of ECS. */
+const WRONG_TIME = "InvalidTimeStamp.Expired";
 
 /**
  * Makes the error.
@@ -52,13 +60,8 @@ const LACKING: ReadonlySet<string> = new Set(["Forbidden.RAM", "NoPermission"]);
  */
 export function refused(call: RefusedCall, answer: RefusalAnswer): CloudError {
   const { code, httpStatus, requestId } = answer;
-  const lacking = answer.authAction ?? `${call.product}:${call.action}`;
-  const remedy = LACKING.has(code)
-    ? `: add ${lacking} to the RAM policy of the key or role in use ` +
-      '(Effect Allow, Resource "*")'
-    : "";
   return new CloudError(
-    `${call.action}: ${answer.message} [${code}]${remedy}`,
+    `${call.action}: ${answer.message} [${code}]${remedyOf(call, answer)}`,
     {
       kind: kindOf(code, httpStatus),
       api: call.action,
@@ -67,4 +70,22 @@ export function refused(call: RefusedCall, answer: RefusalAnswer): CloudError {
       requestId,
     },
   );
+}
+
+function remedyOf(call: RefusedCall, answer: RefusalAnswer): string {
+  const { code, source = "the configuration" } = answer;
+  if (LACKING.has(code)) {
+    const lacking = answer.authAction ?? `${call.product}:${call.action}`;
+    return `: add ${lacking} to the RAM policy of the key or role in use ` +
+      '(Effect Allow, Resource "*")';
+  }
+  if (WRONG_KEY.test(code)) {
+    return `: the cloud doesn't take the key of ${source}; correct it there ` +
+      "(in a cluster AK_ID and AK_SECRET are of the Secret aliyun-eni-ak), " +
+      "then restart the daemon";
+  }
+  if (code !== WRONG_TIME) return "";
+  return ": this machine's clock is off by more than 15 minutes, and calls " +
+    "are signed with its time; let NTP set it (`chronyc tracking` or " +
+    "`timedatectl` tell whether it does)";
 }
