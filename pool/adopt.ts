@@ -55,7 +55,7 @@ export function standingOf(
   eni: Eni,
   config: PoolConfig,
 ): "own" | "adopt" | "foreign" {
-  if (eni.type !== "Secondary") return "foreign";
+  if (eni.type !== "Secondary" && eni.type !== "Trunk") return "foreign";
   const { adopt, blockTags = [] } = config;
   const isBlocked = [...BLOCKED_TAGS, ...blockTags].some(({ key, value }) =>
     eni.tags[key] === value
@@ -133,6 +133,7 @@ function newcomer(
       ipCount: singleCount,
       ...(prefixes.length === 0 ? {} : { prefixCount: prefixes.length }),
       ...(more.length === 0 ? {} : { ip6Count: more.length }),
+      ...seen.type === "Trunk" && { trunk: true },
       securityGroupIds,
     },
     unsure: false,

@@ -26,6 +26,7 @@ import {
   withEni,
   withEntry,
 } from "./state.ts";
+import { hasMembers } from "./trunk.ts";
 
 /** In which phases a call for a card makes sense. */
 const PHASES: Readonly<
@@ -108,10 +109,16 @@ export function begun(
     PHASES[call.kind]?.has(eni.phase) === true,
     `card ${key} is ${eni.phase} and ${call.kind} makes no sense`,
   );
-  return withEni(next, { ...intended(eni, call, nowMs), changedAtCall: id });
+  const isHeld = hasMembers(state, eni);
+  const after = intended(eni, call, { nowMs, isHeld });
+  return withEni(next, { ...after, changedAtCall: id });
 }
 
-function intended(eni: PooledEni, call: Call, nowMs: number): PooledEni {
+function intended(
+  eni: PooledEni,
+  call: Call,
+  { nowMs, isHeld }: { readonly nowMs: number; readonly isHeld: boolean },
+): PooledEni {
   switch (call.kind) {
     case "assign":
     case "assign6":
@@ -123,6 +130,10 @@ function intended(eni: PooledEni, call: Call, nowMs: number): PooledEni {
       // Until it is known how the call ended, also by the next process.
       return { ...eni, intent: { ...eni.intent, securityGroupIds: [] } };
     case "retire":
+      invariant(
+        !isHeld || eni.phase === "retiring",
+        `card ${eni.key} can't leave: it has members`,
+      );
       return leaving(eni, "retiring", nowMs);
     case "delete":
       return leaving(eni, "deleting", nowMs);

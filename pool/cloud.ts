@@ -64,6 +64,8 @@ export interface Eni {
 
 /** A card that shall be made. */
 export interface EniWish {
+  /** Whether members can hang on it. @default {false} */
+  readonly trunk?: boolean;
   /** Where its addresses come from. */
   readonly vSwitchId: string;
   /** 1 to 5 of them. Source: ECS CreateNetworkInterface. */

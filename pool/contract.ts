@@ -13,6 +13,7 @@ import type { PoolLimits } from "./limits.ts";
 import type { PoolNews, Reason } from "./news.ts";
 import type { CallKind, Problem } from "./event.ts";
 import type { EniPhase, Lease, OwnerKey } from "./state.ts";
+import type { TrunkStatus } from "./trunk.ts";
 
 /** A card, as the kernel side needs it. */
 export interface HostEni {
@@ -153,6 +154,8 @@ export interface EniStatus {
   readonly id: string | undefined;
   /** Its MAC, once it exists. */
   readonly mac: string | undefined;
+  /** Set for a trunk, which carries members beside its own addresses. */
+  readonly isTrunk?: boolean;
   /** Where it is in its life. */
   readonly phase: EniPhase;
   /** Since when, in milliseconds since 1970. */
@@ -299,6 +302,8 @@ export interface PoolStatus {
   readonly budgets: readonly BudgetStatus[];
   /** A card that makes way for another, while pods wait for that. */
   readonly exchange: ExchangeStatus | undefined;
+  /** How it stands with the trunk, where one is wanted or there. */
+  readonly trunk?: TrunkStatus;
   /** Whether the cloud answers, and what is left undone while it doesn't. */
   readonly health: HealthStatus;
   /** APIs that are held back. */

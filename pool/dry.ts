@@ -20,6 +20,7 @@ import {
   type PoolState,
 } from "./state.ts";
 import { isPluggable, roomOf, serves, stockOf } from "./stock.ts";
+import { isKeptTrunk } from "./trunk.ts";
 
 /** A card that is emptied, and what for. */
 export interface Exchange {
@@ -65,6 +66,7 @@ export function exchangeOf(
     const atMost = yieldOf(state, eni.intent.vSwitchId, nowMs);
     if (atMost >= leastYield(limits)) return undefined;
     if (!isPluggable(eni, limits) || isDoubtful(eni)) continue;
+    if (isKeptTrunk(state, eni, limits)) continue;
     if (best === undefined || leaseCount(eni) < leaseCount(best)) best = eni;
   }
   return best && { eni: best, target };

@@ -48,6 +48,7 @@ import {
   withEni,
   withEntry,
 } from "./state.ts";
+import { isTrunkRefused, withTrunkRest } from "./trunk.ts";
 
 /**
  * Takes a failure in.
@@ -62,7 +63,8 @@ export function failed(state: PoolState, event: EventOf<"failed">): PoolState {
   invariant(call !== undefined, `call ${event.callId} failed: it is unknown`);
   const calls = withEntry(state.calls, call.id, undefined);
   const health = healthAfter(state, event);
-  const held = bounded(gated({ ...state, calls, health }, event), call, event);
+  const known = bounded(gated({ ...state, calls, health }, event), call, event);
+  const held = withTrunkRest(state, known, { call, event });
   const key = eniKeyOf(call);
   if (key === undefined) return held;
   const eni = { ...eniOf(held, key), changedAtCall: state.nextCallId };
@@ -249,7 +251,7 @@ function settled(
       if (mayHaveHappened) {
         return withEni(state, suspended(eni, "attaching", soon));
       }
-      if (problem.kind === "quota" && !hasLease(eni)) {
+      if (isPlaceless(eni, problem) && !hasLease(eni)) {
         return withEni(state, entered(eni, "deleting", soon));
       }
       return withEni(state, eni);
@@ -264,6 +266,11 @@ function settled(
     default:
       return withEni(state, eni);
   }
+}
+
+/** There is no room on the instance for it, or for another trunk. */
+function isPlaceless({ intent }: PooledEni, problem: Problem): boolean {
+  return problem.kind === "quota" || isTrunkRefused(intent, problem);
 }
 
 function settledCreate(

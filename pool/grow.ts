@@ -22,6 +22,7 @@ import { addressesOf, prefixesHeld } from "./prefixed.ts";
 import type { PooledEni, PoolState } from "./state.ts";
 import { JOINING, LEAVING } from "./state.ts";
 import { inOrder, roomOf, serves, stockOf } from "./stock.ts";
+import { isTrunkDue } from "./trunk.ts";
 
 /** What a plan works with. */
 export interface Desk {
@@ -166,6 +167,7 @@ export function chooseVSwitch(
 export function grow(state: PoolState, limits: PoolLimits, desk: Desk): void {
   follow(state, limits, desk);
   let wanted = shortfall(state, limits, desk.nowMs);
+  if (createTrunk(state, limits, { wanted, desk })) return;
   if (wanted === 0) return keepMinimum(state, limits, desk);
   const choice = chooseVSwitch(state, limits, desk.nowMs);
   const isElsewhere = choice !== undefined &&
@@ -224,6 +226,24 @@ export function ranked(
 
 /** Multiples of it spread evenly. Source: Knuth, TAOCP 6.4, Fibonacci hashing. */
 const GOLDEN_RATIO = 0.6180339887498949;
+
+/** Before all others: what is missing beyond it is counted when it has begun. */
+function createTrunk(
+  state: PoolState,
+  limits: PoolLimits,
+  { wanted, desk }: { wanted: number; desk: Desk },
+): boolean {
+  if (!isTrunkDue(state, limits, desk.nowMs)) return false;
+  let hasBegun = false;
+  const begin = (call: CallWish): void => {
+    hasBegun = true;
+    const isNew = call.kind === "create" && "wish" in call;
+    desk.begin(isNew ? { ...call, wish: { ...call.wish, trunk: true } } : call);
+  };
+  const count = Math.max(1, Math.min(wanted, limits.addressesPerEni));
+  create(state, limits, { wanted: count, desk: { ...desk, begin } });
+  return hasBegun;
+}
 
 /** A card with one address for each that is missing to the least number. */
 function keepMinimum(state: PoolState, limits: PoolLimits, desk: Desk): void {

@@ -170,6 +170,7 @@ export class Guard {
           ipCount: call.intent.ipCount,
           prefixCount: call.intent.prefixCount ?? 0,
           ip6Count: call.intent.ip6Count ?? 0,
+          ...call.intent.trunk && { trunk: true },
           tags: eniTags(config, call.eniKey),
           ...(config.resourceGroupId === undefined
             ? {}

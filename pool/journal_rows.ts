@@ -27,8 +27,8 @@ export function writer(database: DatabaseSync): (change: Change) => void {
     `INSERT INTO eni (key, phase, since_ms, vswitch_id, subnet, ip_count,
        security_groups, eni_id, mac, zone, primary_ip, assign_token, assign_count,
        adopted, ip6_count, subnet6, assign_family, prefix_count, prefixes,
-       assign_prefixes)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       assign_prefixes, trunk)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (key) DO UPDATE SET phase = excluded.phase,
        since_ms = excluded.since_ms, vswitch_id = excluded.vswitch_id,
        subnet = excluded.subnet, ip_count = excluded.ip_count,
@@ -108,6 +108,7 @@ function eniValues(eni: EniRecord): (string | number | null)[] {
     intent.prefixCount ?? 0,
     JSON.stringify([...eni.prefixes ?? []]),
     Number(assign?.ofPrefixes ?? false),
+    Number(intent.trunk ?? false),
   ];
 }
 
@@ -127,6 +128,7 @@ function eniOf(row: Row): EniRecord {
       ...(prefixCount === 0 ? {} : { prefixCount }),
       ...(row.ip6_count === 0 ? {} : { ip6Count: row.ip6_count as number }),
       ...(row.subnet6 === null ? {} : { subnet6: row.subnet6 as string }),
+      ...(row.trunk === 1 ? { trunk: true } : {}),
       securityGroupIds: JSON.parse(row.security_groups as string) as string[],
     },
     card: cardOf(row),

@@ -8,7 +8,7 @@
 export const APPLICATION_ID = 0x74657277;
 
 /** Written as `user_version`. */
-export const SCHEMA_VERSION = 4;
+export const SCHEMA_VERSION = 5;
 
 /** Leases; an IPv6 address has one at most, too. */
 const LEASE = `
@@ -45,6 +45,7 @@ DROP TABLE lease_2`,
 ALTER TABLE eni ADD COLUMN prefix_count INTEGER NOT NULL DEFAULT 0 CHECK (prefix_count >= 0);
 ALTER TABLE eni ADD COLUMN prefixes TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(prefixes));
 ALTER TABLE eni ADD COLUMN assign_prefixes INTEGER NOT NULL DEFAULT 0 CHECK (assign_prefixes IN (0, 1))`,
+  4: "ALTER TABLE eni ADD COLUMN trunk INTEGER NOT NULL DEFAULT 0 CHECK (trunk IN (0, 1))",
 };
 
 /**
@@ -81,6 +82,7 @@ CREATE TABLE eni (
   prefix_count    INTEGER NOT NULL DEFAULT 0 CHECK (prefix_count >= 0),
   prefixes        TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(prefixes)),
   assign_prefixes INTEGER NOT NULL DEFAULT 0 CHECK (assign_prefixes IN (0, 1)),
+  trunk           INTEGER NOT NULL DEFAULT 0 CHECK (trunk IN (0, 1)),
   CHECK ((eni_id IS NULL) = (phase IN ('creating', 'seeking'))),
   CHECK ((eni_id IS NULL) = (mac IS NULL)),
   CHECK ((eni_id IS NULL) = (zone IS NULL)),

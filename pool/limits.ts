@@ -93,6 +93,9 @@ export const UNMOVED_MS: number = 10_000;
  */
 export const ORPHAN_MS: number = 600_000;
 
+/** After the cloud refused a trunk it is asked for the next one so much later. */
+export const TRUNK_REST_MS: number = 600_000;
+
 /** The share of a minute's calls that a stock leaves to pods that may come. */
 export const KEPT_SHARE: number = 0.2;
 
@@ -157,6 +160,8 @@ export interface PoolLimits {
    * addresses change, on cards that were there.
    */
   readonly hotPlug: boolean;
+  /** Whether one of the cards is a trunk. */
+  readonly trunk: boolean;
   /** As many cards are kept, whatever is idle. */
   readonly minEniCount: number;
   /** Which card serves first: the one with most addresses in use, or fewest. */
@@ -209,6 +214,8 @@ export interface LimitsWish {
   readonly maxIdle?: number;
   /** Whether cards may come and go. @default {true} */
   readonly hotPlug?: boolean;
+  /** Whether one of the cards shall be a trunk. @default {false} */
+  readonly trunk?: boolean;
   /** As many cards are kept. @default {0} */
   readonly minEniCount?: number;
   /** No more cards than this. @default {Infinity} */
@@ -288,6 +295,7 @@ export function poolLimits(wish: LimitsWish): PoolLimits {
     maxIdle,
     vSwitches,
     hotPlug: wish.hotPlug ?? true,
+    trunk: wish.trunk ?? false,
     minEniCount: Math.min(minEniCount, usable),
     eniPolicy: wish.eniPolicy ?? "most_ips",
     vSwitchPolicy: wish.vSwitchPolicy ?? "ordered",

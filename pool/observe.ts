@@ -30,6 +30,7 @@ import {
 import { hasIp6 } from "./family.ts";
 import { orphansOf } from "./orphan.ts";
 import { INTENT_TAG } from "./tags.ts";
+import { hasMembers, membersIn, trunkOf } from "./trunk.ts";
 import {
   type EniPhase,
   LEAVING,
@@ -103,7 +104,27 @@ export function surveyed(state: PoolState, sighting: Sighting): PoolState {
     // A member hangs on a trunk and takes no card's place.
     eni.type !== "Member"
   );
-  return { ...after, foreignEniIds: foreign.map((eni) => eni.id) };
+  return withHeldTrunk({
+    ...after,
+    foreignEniIds: foreign.map((eni) => eni.id),
+    trunk: {
+      ...after.trunk,
+      hasForeign: foreign.some((eni) => eni.type === "Trunk"),
+      memberIds: membersIn(enis, instanceId),
+    },
+  }, nowMs);
+}
+
+/**
+ * A trunk that was let go while somebody hung a member on it can't be detached:
+ * it serves until the member is gone.
+ */
+function withHeldTrunk(state: PoolState, nowMs: number): PoolState {
+  const trunk = trunkOf(state);
+  if (trunk === undefined || !hasMembers(state, trunk)) return state;
+  const isLet = ["retiring", "retired", "detaching"].includes(trunk.phase);
+  if (!isLet || isBusy(state, trunk.key)) return state;
+  return withEni(state, entered(trunk, "preparing", at(nowMs)));
 }
 
 /**

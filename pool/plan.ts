@@ -32,6 +32,7 @@ import type {
   PoolState,
 } from "./state.ts";
 import { inOrder, isPluggable, isSurveyed, serves } from "./stock.ts";
+import { hasMembers } from "./trunk.ts";
 
 /** A call to begin; the keeper adds tokens and security groups. */
 export type CallWish =
@@ -218,7 +219,8 @@ function goOn(
     eniKey,
     ...(stays ? { stays } : {}),
   } as const;
-  const mayGo = state.draining && !hasLease(eni);
+  const isHeld = hasLease(eni) || hasMembers(state, eni);
+  const mayGo = state.draining && !isHeld;
   if (eni.missingSinceMs !== undefined) return undefined;
   switch (eni.phase) {
     case "creating":
@@ -228,7 +230,7 @@ function goOn(
       if (stays) return undefined;
       return { kind: mayGo ? "delete" : "attach", eniKey };
     case "preparing": {
-      const isStuck = nowMs - eni.sinceMs >= JOINING_MS && !hasLease(eni) &&
+      const isStuck = nowMs - eni.sinceMs >= JOINING_MS && !isHeld &&
         !isCooling(eni);
       return mayGo || isStuck ? retire : { kind: "prepare", eniKey };
     }

@@ -15,6 +15,7 @@ import { ipsOfPrefix, PREFIX_SIZE, PREFIXES_PER_CALL } from "./prefix.ts";
 import { idlePrefixes, prefixOf } from "./prefixed.ts";
 import { LEAVING, type PooledEni, type PoolState } from "./state.ts";
 import { isPluggable, serves, stockOf } from "./stock.ts";
+import { isKeptTrunk, isTrunkDue } from "./trunk.ts";
 
 /**
  * Adds the calls that give back what is too much. While a pod waits, or the
@@ -37,6 +38,7 @@ export function shrink(
     reclaimable(state, limits, { idle, nowMs: desk.nowMs }),
   );
   giveStrays(state, limits, desk);
+  if (makeWay(state, limits, desk)) return;
   if (surplus <= 0) return;
   let left = idle;
   let spare = keepable(state) - limits.minEniCount;
@@ -54,6 +56,7 @@ export function shrink(
     if (!isPluggable(eni, limits) || spare <= 0) continue;
     const { size = 0 } = eni.prefixes ?? {};
     if (size > sparePrefixes) continue;
+    if (isKeptTrunk(state, eni, limits)) continue;
     spare--;
     sparePrefixes -= size;
     desk.begin({ kind: "retire", eniKey: eni.key });
@@ -92,6 +95,21 @@ function givePrefixes(
   const ips = prefixes.flatMap(ipsOfPrefix);
   desk.begin({ kind: "unassign", eniKey: eni.key, ips, prefixes });
   return prefixes.length;
+}
+
+/** A trunk needs a card's place: one without pods gives it. */
+function makeWay(state: PoolState, limits: PoolLimits, desk: Desk): boolean {
+  if (!isTrunkDue(state, limits, desk.nowMs)) return false;
+  if (stockOf(state, limits).freeEnis > 0) return false;
+  const enis = [...state.enis.values()];
+  if (enis.some(({ phase }) => LEAVING.has(phase))) return true;
+  const eni = enis.find((one) =>
+    serves(one) && isPluggable(one, limits) && busyCount(one) === 0 &&
+    desk.lanes.isFree(one) && one.assign === undefined && !one.resync
+  );
+  if (eni === undefined) return false;
+  desk.begin({ kind: "retire", eniKey: eni.key });
+  return true;
 }
 
 /** Of cards that carry fewer pods than they have addresses of one family. */

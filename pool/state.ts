@@ -25,6 +25,7 @@ import { invariant } from "./error.ts";
 import type { IpStack } from "./family.ts";
 import { type Health, WHOLE } from "./health.ts";
 import type { Sight } from "./sight.ts";
+import { type TrunkSight, UNSEEN } from "./trunk_sight.ts";
 
 /** Who holds a lease: network, container id and interface name as one text. */
 export type OwnerKey = string;
@@ -102,6 +103,8 @@ export interface EniIntent {
   readonly ip6Count?: number;
   /** The IPv6 prefix of that vSwitch, when pods have IPv6 and it has. */
   readonly subnet6?: Cidr;
+  /** Set for a trunk. */
+  readonly trunk?: boolean;
   /** Its security groups; none while it isn't known which it is in. */
   readonly securityGroupIds: readonly string[];
 }
@@ -286,6 +289,8 @@ export interface PoolState {
   readonly proveFromMs: number;
   /** Secondary cards of this instance that aren't in `enis`. */
   readonly foreignEniIds: readonly string[];
+  /** What is seen of the trunk, beside its card. */
+  readonly trunk: TrunkSight;
   /** A survey by a call below this number may still show a card that is gone. */
   readonly goneAtCall: number;
   /** Set once and for good when the pool is to be emptied. */
@@ -323,6 +328,7 @@ export function emptyState(): PoolState {
     gaveBackMs: 0,
     isCold: true,
     foreignEniIds: [],
+    trunk: UNSEEN,
     goneAtCall: 0,
     draining: false,
   };

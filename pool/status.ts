@@ -20,6 +20,8 @@ import { ORPHAN_MS, type PoolLimits } from "./limits.ts";
 import { askedOf } from "./prefixed.ts";
 import { reasonsOf } from "./reason.ts";
 import type { PooledEni, PoolState } from "./state.ts";
+import { stockOf } from "./stock.ts";
+import { trunkStatus } from "./trunk.ts";
 
 /**
  * Tells how a pool is.
@@ -38,6 +40,8 @@ export function statusOf(
     eniStatus(eni, limits.stack)
   );
   const reasons = reasonsOf(state, limits, now.nowMs);
+  const isFull = stockOf(state, limits).freeEnis === 0;
+  const trunk = trunkStatus(state, limits, isFull);
   const slots6 = sumOf(enis.flatMap((eni) => eni.slots6 ?? []));
   return {
     ...now,
@@ -78,6 +82,7 @@ export function statusOf(
       most,
     })),
     exchange: exchangeStatus(state, limits, now.nowMs),
+    ...trunk && { trunk },
     health: healthStatus(state.health),
     gates: [...state.gates].map(([call, { notBeforeMs, problem }]) => ({
       call,
@@ -121,6 +126,7 @@ function eniStatus(eni: PooledEni, stack: IpStack): EniStatus {
   return {
     key: eni.key,
     isAdopted: eni.isAdopted,
+    ...eni.intent.trunk && { isTrunk: true },
     id: eni.card?.id,
     mac: eni.card?.mac,
     phase: eni.phase,

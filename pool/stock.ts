@@ -64,7 +64,8 @@ export function isPluggable(eni: PooledEni, limits: PoolLimits): boolean {
 export function isSurveyed(state: PoolState): boolean {
   return state.enis.size > 0 || state.claims.size > 0 ||
     state.orphans.size > 0 || (state.surveyedMs ?? 0) < state.doubtUntilMs ||
-    state.health.awayMs !== undefined || state.health.level !== "whole";
+    state.health.awayMs !== undefined || state.health.level !== "whole" ||
+    state.trunk.hasForeign;
 }
 
 /**

@@ -49,6 +49,7 @@ export function wakeMs(
   if (isSurveyed(state)) at(state.surveyFromMs);
   if (limits.idleReclaim !== undefined) at(reclaimFromMs(state, limits));
   at(state.full?.untilMs);
+  at(state.trunk.rest?.untilMs);
   if (isShort(state.spent, limits.callsPerMinute)) {
     at(nextMinuteMs(state.spent.fromMs));
   }

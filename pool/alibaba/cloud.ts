@@ -160,7 +160,7 @@ export class AlibabaCloud implements Cloud {
     const call = ecs("CreateNetworkInterface", {
       VSwitchId: wish.vSwitchId,
       ...list("SecurityGroupIds", wish.securityGroupIds),
-      InstanceType: "Secondary",
+      InstanceType: wish.trunk ? "Trunk" : "Secondary",
       ...(secondaryCount > 0
         ? { SecondaryPrivateIpAddressCount: String(secondaryCount) }
         : {}),

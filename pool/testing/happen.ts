@@ -222,6 +222,8 @@ async function drifted(life: Simulation, deed: Deed): Promise<string> {
     gone(life, id);
     return `${id} is unplugged`;
   }
+  if (deed === "join") return await join(life);
+  if (deed === "leave") return await leave(life);
   const eni = life.chance.pick(cards(life));
   if (eni === undefined) return "there is no card";
   switch (deed) {
@@ -267,6 +269,35 @@ async function lose(life: Simulation, eni: EniRecord): Promise<string> {
   return `${eni.id} loses ${ip}`;
 }
 
+async function join(life: Simulation): Promise<string> {
+  const trunk = cards(life).find(({ type }) => type === "Trunk");
+  if (trunk === undefined) return "there is no trunk";
+  const { vSwitchId, instanceId } = life.stand;
+  const { id } = await life.cloud.stranger.createEni({
+    ...{ vSwitchId, instanceId, trunkId: trunk.id },
+  });
+  life.members.add(id);
+  return `${id} hangs on ${trunk.id}`;
+}
+
+async function leave(life: Simulation): Promise<string> {
+  const id = life.chance.pick([...life.members]);
+  if (id === undefined) return "there is no member";
+  await unhang(life, id);
+  return `${id} hangs on no trunk any more`;
+}
+
+/**
+ * Takes a member off its trunk, as its maker does.
+ *
+ * @param life In which life.
+ * @param id The member.
+ */
+export async function unhang(life: Simulation, id: string): Promise<void> {
+  await life.cloud.stranger.deleteEni(id);
+  life.members.delete(id);
+}
+
 /** Its link is out of the kernel, and with it what was set up. */
 function gone(life: Simulation, eniId: string): void {
   life.drifted.add(eniId);
@@ -276,6 +307,7 @@ function gone(life: Simulation, eniId: string): void {
 /** Cards that the pool has; others' are others' business. */
 function cards(life: Simulation): EniRecord[] {
   return [...life.cloud.model.enis.values()].filter(({ id, type }) =>
-    type !== "Primary" && !life.foreign.has(id) && !life.orphans.has(id)
+    type !== "Primary" && !life.foreign.has(id) && !life.orphans.has(id) &&
+    !life.members.has(id)
   );
 }

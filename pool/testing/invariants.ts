@@ -26,6 +26,8 @@ export function checkAlways(life: Simulation): void {
   addressesInPlace(life);
   intentsRecorded(life);
   othersUntouched(life);
+  membersStay(life);
+  oneTrunk(life);
 }
 
 /**
@@ -54,7 +56,8 @@ export function demand(
 export function ownEnis(life: Simulation): EniRecord[] {
   return [...life.cloud.model.enis.values()].filter((eni) =>
     eni.type !== "Primary" && eni.state !== "Deleting" &&
-    !life.foreign.has(eni.id) && !life.orphans.has(eni.id)
+    !life.foreign.has(eni.id) && !life.orphans.has(eni.id) &&
+    !life.members.has(eni.id)
   );
 }
 
@@ -163,4 +166,37 @@ function othersUntouched({ foreign, cloud }: Simulation): void {
       () => `${id} is somebody else's, and was made ${state ?? "nothing"}`,
     );
   }
+}
+
+/** Somebody else hung them on our trunk, and nobody else takes them off. */
+function membersStay({ members, cloud }: Simulation): void {
+  for (const id of members) {
+    const { state, member } = cloud.model.enis.get(id) ?? {};
+    const trunk = cloud.model.enis.get(member?.trunkId ?? "");
+    demand(
+      state === "InUse" && trunk?.state === "InUse",
+      "not ours",
+      () => `${id} was hung on a trunk, which is ${trunk?.state ?? "nowhere"}`,
+    );
+  }
+}
+
+/** A lost journal may leave a second one loose. */
+function oneTrunk(life: Simulation): void {
+  if (life.isBereft) return;
+  const enis = ownEnis(life);
+  for (const { id, type, tags } of enis) {
+    const { intent } = life.ledger.enis.get(tags[INTENT_TAG] ?? "") ?? {};
+    demand(
+      intent === undefined || (intent.trunk === true) === (type === "Trunk"),
+      "one trunk",
+      () => `${id} is a ${type} card, and the journal knows otherwise`,
+    );
+  }
+  const trunks = enis.filter(({ type }) => type === "Trunk");
+  demand(
+    trunks.length <= 1,
+    "one trunk",
+    () => `there are ${trunks.map(({ id, state }) => `${id} ${state}`)}`,
+  );
 }

@@ -28,7 +28,9 @@ export type Deed =
   | "assign"
   | "lose"
   | "plug"
-  | "unplug";
+  | "unplug"
+  | "join"
+  | "leave";
 
 /** What an operator may change while the pool runs. */
 export interface Wanted {
@@ -199,6 +201,9 @@ const DEEDS: readonly Deed[] = [
   "unplug",
   "unplug",
   "unplug",
+  "join",
+  "join",
+  "leave",
 ];
 
 /** What can be spoilt; looking is spoilt by the weather. */

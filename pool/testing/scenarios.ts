@@ -79,6 +79,20 @@ export const SCENARIOS: readonly Scenario[] = [
     acts: [wait(100), come(3), wait(10), go(2), wait(60)],
   },
   {
+    name: "a trunk, and members on it",
+    world: { trunk: true, maxIdle: 0 },
+    acts: [
+      wait(10),
+      { do: "drift", deed: "join" },
+      come(2),
+      wait(10),
+      go(2),
+      wait(60),
+      { do: "drift", deed: "leave" },
+      wait(10),
+    ],
+  },
+  {
     name: "the node is drained",
     acts: [come(2), wait(10), go(2), { do: "drain", ms: 20_000, downMs: 0 }],
   },

@@ -6,7 +6,7 @@
  */
 import type { EniRecord, SlotRecord } from "../record.ts";
 import { ipsOfPrefix, PREFIX_SIZE } from "../prefix.ts";
-import { elapse } from "./happen.ts";
+import { elapse, unhang } from "./happen.ts";
 import { demand, ipsHeld, ownEnis } from "./invariants.ts";
 import type { Simulation } from "./simulation.ts";
 
@@ -56,6 +56,24 @@ export function checkSettled(life: Simulation): void {
   stockBounded(life);
   securityGroupsSet(life);
   orphansGone(life);
+  trunkThere(life);
+}
+
+/** Unless others keep its place, or the cloud allows no card. */
+function trunkThere({ keeper, limits, foreign, weather }: Simulation): void {
+  if (!limits.trunk || !limits.hotPlug || foreign.size > 0) return;
+  const { enis, trunk, full, rests, lost } = keeper.status();
+  const isBound = full !== undefined || rests.length > 0 || lost.length > 0;
+  if (isBound || weather.rarity > 0) return;
+  const isPacked = enis.length >= limits.eniCount;
+  const isThere = enis.some(({ isTrunk, phase }) =>
+    isTrunk === true && phase === "ready"
+  );
+  demand(
+    isThere || (isPacked && trunk?.eniId === undefined),
+    "settles",
+    () => `there is no trunk: ${trunk?.reason}`,
+  );
 }
 
 /** Cards that we made are in the groups that the operator wants. */
@@ -90,6 +108,7 @@ function orphansGone({ orphans, cloud, keeper, limits }: Simulation): void {
 export async function checkEmptied(life: Simulation): Promise<void> {
   const { keeper, clock, pods } = life;
   for (const owner of pods.owners) pods.release(owner);
+  for (const id of [...life.members]) await unhang(life, id);
   await elapse(life, 1_000);
   const leases = keeper.leases();
   demand(leases.length === 0, "leak", () => `${leases.length} leases are left`);
@@ -144,6 +163,7 @@ function stockBounded(life: Simulation): void {
   const staying =
     enis.filter((eni) =>
       eni.slots.leased > 0 || eni.slots.quarantined > 0 || eni.isAdopted ||
+      eni.isTrunk === true ||
       (eni.slots6?.quarantined ?? 0) > 0
     ).length;
   const most = Math.max(

@@ -57,6 +57,8 @@ export class Simulation {
   readonly foreign: Map<string, { readonly isAdopted: boolean }> = new Map();
   /** Cards that somebody else changed: nothing is promised for what was there. */
   readonly drifted: Set<string> = new Set();
+  /** Cards that somebody else hung on our trunk. */
+  readonly members: Set<string> = new Set();
   /** Loose cards with our tags that nobody here made, and since when. */
   readonly orphans: Map<string, number> = new Map();
   /** The groups that cards shall be in. */
@@ -107,6 +109,8 @@ export class Simulation {
       detachMs: world.detachMs,
       deleteMs: world.deleteMs,
       ipv6: hasIp6(world.stack),
+      // As many cards as by default, and a trunk may be one of them.
+      ...world.trunk && { instanceType: "ecs.u1-c1m4.xlarge" },
       ...(world.eniQuota > 0 ? { eniQuota: world.eniQuota } : {}),
       callsPerMinute: throttled(world.callsPerMinute),
     });

@@ -14,6 +14,8 @@ export type Rule =
   | "cooling"
   /** No lease without a record; what a pod was told stays so. */
   | "lease record"
+  /** A node has one trunk at most. */
+  | "one trunk"
   /** No card in the cloud without an intent. */
   | "intent record"
   /** A pod's address is on its card, and the card on the node. */

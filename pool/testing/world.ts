@@ -103,6 +103,8 @@ export interface World {
    * many are kept.
    */
   readonly minPrefixCount?: number;
+  /** Whether the operator wants a trunk, and the type takes one. */
+  readonly trunk: boolean;
 }
 
 /** The operator's mark on cards that the pool may use. */
@@ -127,6 +129,7 @@ export const PLAIN: World = {
   foreign: [],
   weather: FAIR,
   stack: "ipv4",
+  trunk: false,
 };
 
 /** IPv6 alone is the rarest: of what it does little is its own. */
@@ -147,7 +150,7 @@ export function worldBy(chance: Chance): World {
   const foreign = chance.oneIn(5)
     ? [{ secondaryCount: chance.int(0, 3), isAdopted: !chance.oneIn(3) }]
     : [];
-  const world: Omit<World, "minPrefixCount"> = {
+  const drawn: Omit<World, "minPrefixCount" | "trunk"> = {
     replyMs: chance.int(0, 300),
     attachMs: chance.int(0, 5_000),
     detachMs: chance.int(0, 5_000),
@@ -167,9 +170,13 @@ export function worldBy(chance: Chance): World {
     budget: chance.oneIn(6) ? chance.int(2, 12) : 0,
     stack: chance.pick(STACKS) ?? "ipv4",
   };
-  const mayHave = world.stack === "ipv4" && world.addressesPerEni > 1;
-  if (!chance.oneIn(2) || !mayHave) return world;
-  return { ...world, minPrefixCount: chance.pick([0, 0, 0, 1, 3, 7]) ?? 0 };
+  // The emulator's small type with a trunk has one IPv6 address a card.
+  const mayTrunk = !isBig && drawn.stack === "ipv4";
+  const mayHave = drawn.stack === "ipv4" && drawn.addressesPerEni > 1;
+  const isOfPrefixes = chance.oneIn(2) && mayHave;
+  const minPrefixCount = chance.pick([0, 0, 0, 1, 3, 7]) ?? 0;
+  const world = { ...drawn, trunk: mayTrunk && chance.oneIn(3) };
+  return isOfPrefixes ? { ...world, minPrefixCount } : world;
 }
 
 /**
@@ -217,6 +224,7 @@ export function limitsIn(world: World, stand: Stand): PoolLimits {
       : { prefixes: { minCount: world.minPrefixCount } }),
     minIdle: world.minIdle,
     maxIdle: world.maxIdle,
+    trunk: world.trunk,
     ...(world.budget === 0 ? {} : { callsPerMinute: budgets(world.budget) }),
     ...world.wish,
   });

@@ -266,6 +266,31 @@ export const MUTANTS: readonly Mutant[] = [
     }],
   },
   {
+    name: "the journal forgets that a card is the trunk",
+    scenario: "a trunk, and members on it",
+    edits: [{
+      file: "pool/journal_rows.ts",
+      from: "...(row.trunk === 1 ? { trunk: true } : {}),",
+      to: "",
+    }],
+  },
+  {
+    name: "a trunk is asked for while another is on its way",
+    edits: [{
+      file: "pool/trunk.ts",
+      from: "trunkOf(state) === undefined &&",
+      to: 'trunkOf(state)?.phase !== "ready" &&',
+    }],
+  },
+  {
+    name: "the trunk is made as a common card",
+    edits: [{
+      file: "pool/guard.ts",
+      from: "...call.intent.trunk && { trunk: true },",
+      to: "",
+    }],
+  },
+  {
     name: "IPv6 addresses that nobody will have stay",
     edits: [{
       file: "pool/shrink.ts",

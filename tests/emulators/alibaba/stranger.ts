@@ -35,6 +35,8 @@ export interface ForeignEni {
   readonly tags?: Readonly<Record<string, string>> | undefined;
   /** Where it is attached; by default nowhere. */
   readonly instanceId?: string | undefined;
+  /** The trunk of that instance that it hangs on; none by default. */
+  readonly trunkId?: string | undefined;
 }
 
 /** Changes a cloud behind its users' backs. */
@@ -69,10 +71,11 @@ export class Stranger {
       description: "somebody else's",
       deleteOnRelease: false,
     });
-    const { instanceId } = wish;
+    const { instanceId, trunkId } = wish;
     if (instanceId === undefined) return eni;
     try {
-      enis.beginAttach(model, { eniId: eni.id, instanceId });
+      const ids = { eniId: eni.id, instanceId };
+      enis.beginAttach(model, trunkId ? { ...ids, trunkId } : ids);
       const instance = instanceOf(model, instanceId);
       await fabric?.attach(this.#cloud.body(eni), instance);
     } catch (error) {
