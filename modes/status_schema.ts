@@ -36,6 +36,7 @@ const eni = z.object({
   id: z.string().optional().describe("The cloud's id, once it was made"),
   mac: z.string().optional().describe("As the kernel writes it"),
   isAdopted: z.boolean().describe("Made by somebody else: never deleted"),
+  isTrunk: z.literal(true).optional().describe("It is the node's trunk"),
   phase: z.string().describe("creating, attaching, ready, retiring, …"),
   sinceMs: timeMs.describe("When it came to this phase"),
   vSwitchId: z.string().describe("Where its addresses are from"),
@@ -96,6 +97,11 @@ const pool = z.object({
     kind: z.string().describe("create, attach, assign, survey, …"),
     startedMs: timeMs.describe("When it began"),
   })).describe("Calls in flight, at most 8 of them of the cloud"),
+  trunk: z.object({
+    eniId: z.string().optional().describe("As in trunk"),
+    memberCount: count.describe("As in trunk"),
+    reason: z.string().optional().describe("As in trunk"),
+  }).optional().describe("The trunk ENI, as the pool has it"),
   full: z.object({
     untilMs: timeMs.describe("When it is tried again"),
     problem,
@@ -173,6 +179,13 @@ const sharing = z.object({
   reason: z.string().optional().describe("Why that isn't what is wanted"),
 }).describe("How pods share an ENI; absent before the first pod");
 
+const trunk = z.object({
+  eniId: z.string().optional().describe("The cloud's id, once it is made"),
+  memberCount: count.describe("ENIs of pods that hang on it"),
+  memberCapacity: count.describe("As many may: EniTotalQuantity - EniQuantity"),
+  reason: z.string().optional().describe("Why there is none to use"),
+}).describe("The trunk ENI; absent where none is wanted or there");
+
 const podCidr = z.object({
   cidr: z.string().describe("The prefix"),
   capacity: count.describe("Addresses that pods may have"),
@@ -214,6 +227,7 @@ const status = z.object({
   leases: z.array(lease).describe("Addresses that pods have"),
   host: host.optional(),
   sharing: sharing.optional(),
+  trunk: trunk.optional(),
 });
 
 /**

@@ -224,10 +224,10 @@ const CASES: Readonly<Record<string, Case>> = Object.freeze({
     rule: "isn't built yet",
   },
   enable_eni_trunking: {
-    good: false,
-    seen: { trunking: false },
-    bad: true,
-    rule: "isn't built yet",
+    good: true,
+    seen: { trunking: true },
+    bad: "true",
+    rule: SWITCH,
   },
   enable_erdma: {
     good: false,

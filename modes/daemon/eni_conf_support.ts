@@ -21,7 +21,6 @@ export const LEGACY: ReadonlySet<string> = new Set([
 /** By key, the values that ask for what isn't built: an error. */
 const UNBUILT: ReadonlyMap<string, (value: unknown) => boolean> = new Map([
   ["ipam_type", (value) => value === "crd" || value === "preferCRD"],
-  ["enable_eni_trunking", (value) => value === true],
   ["enable_erdma", (value) => value === true],
   ["ipv6_prefix_count", isSome],
 ]);

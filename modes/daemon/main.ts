@@ -43,6 +43,7 @@ import { HostWatch, watchParts } from "./preflight_watch.ts";
 import { Repairer } from "./repair.ts";
 import { serve } from "./serve.ts";
 import { Sharing } from "./sharing.ts";
+import { requireTrunkable, tellTrunkless, trunkingStatus } from "./trunking.ts";
 import { keepUp } from "./upkeep.ts";
 import { WayBack } from "./way_back.ts";
 
@@ -102,7 +103,9 @@ async function runIn(
   const loaded = await loadToStart({ places, log, ...cluster && { cluster } });
   const config = await withServiceCidr(loaded.config, cluster, options.mode);
   for (const warning of loaded.warnings) log.warning(warning);
+  requireTrunkable(config, options.mode, places.path);
   const node = await openNode(config, log);
+  tellTrunkless(config, node, { log, ...cluster && { cluster } });
   using journal = openJournal(`${options.stateDir}/journal.db`, {
     instanceId: node.instance.id,
   });
@@ -332,7 +335,7 @@ function operatorCommands(
   parts: Parts & Pool & { readonly sharing: Sharing },
   attacher: Attacher,
 ): OperatorCommands {
-  const { keeper, lender, node, hostWatch, sharing, mode } = parts;
+  const { config, keeper, lender, node, hostWatch, sharing, mode } = parts;
   const { eniCount, ipv4PerEniCount, ipv6PerEniCount } = node.limits;
   return {
     status: () =>
@@ -357,6 +360,7 @@ function operatorCommands(
         leases: lender.leases(),
         host: hostWatch.status(),
         sharing: sharing.status(),
+        trunk: trunkingStatus(config, node, keeper.status()),
       }),
     explain: (body) => explain({ ...parts, attacher }, body),
     drain: async (_, gone) => {

@@ -25,6 +25,7 @@ import { NodeEnis } from "./enis.ts";
 import type { DaemonMode } from "./mode.ts";
 import { tell } from "./news.ts";
 import type { NodeFacts } from "./node.ts";
+import { wantsTrunk } from "./trunking.ts";
 import { hearingUplink } from "./uplink.ts";
 
 /** What a pool is opened with. */
@@ -141,6 +142,7 @@ export function limitsOf(
     minIdle: config.minPoolCount,
     maxIdle: config.maxPoolCount,
     hotPlug: config.hotPlug,
+    trunk: wantsTrunk(config, node, mode),
     minEniCount: config.minEniCount,
     ...(config.maxEniCount === undefined
       ? {}

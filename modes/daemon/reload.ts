@@ -79,7 +79,7 @@ const RULES: Readonly<Record<ConfigField, string | undefined>> = {
   poolSyncMs: undefined,
   ipStack: IN_LIVE_PODS,
   ipam: TELLS_OUR_OWN,
-  trunking: TELLS_OUR_OWN,
+  trunking: OPENED_ONCE,
   erdma: TELLS_OUR_OWN,
   prefixes: undefined,
   extraRoutes: undefined,

@@ -28,6 +28,12 @@ export interface DaemonStatus {
     readonly effective: string;
     readonly reason?: string;
   };
+  readonly trunk?: {
+    readonly eniId?: string;
+    readonly memberCount: number;
+    readonly memberCapacity: number;
+    readonly reason?: string;
+  };
 }
 
 /** What a daemon tells of its host. */
@@ -54,7 +60,7 @@ export interface HostTold {
  * @returns Lines, each with its end.
  */
 export function statusText(
-  { pid, node, memory, pool, leases, host, sharing }: DaemonStatus,
+  { pid, node, memory, pool, leases, host, sharing, trunk }: DaemonStatus,
 ): string {
   const { idle, leased, cooling, quarantined } = pool.slots;
   const clock = (atMs: number): string =>
@@ -69,6 +75,7 @@ export function statusText(
     credentialsText(node.credentials),
     ...hostLines(host),
     ...sharingLines(sharing),
+    ...trunkLines(trunk),
     `pool       ${pool.mode}: ${leased} leased, ${idle} idle, ${cooling} ` +
     `cooling, of ${pool.capacity}` + ip6Text(pool) +
     (quarantined === 0 ? "" : `; ${quarantined} quarantined`),
@@ -125,6 +132,15 @@ function sharingLines(
   const { wanted, effective, reason } = sharing;
   const why = reason === undefined ? "" : `, not by ${wanted}: ${reason}`;
   return [`datapath   pods share ENIs by ${effective}${why}`];
+}
+
+function trunkLines(trunk: DaemonStatus["trunk"]): readonly string[] {
+  if (trunk === undefined) return [];
+  const { eniId = "none", memberCount, memberCapacity, reason } = trunk;
+  const why = reason === undefined ? "" : `: ${reason}`;
+  return [
+    `trunk      ${eniId}, ${memberCount} of ${memberCapacity} members${why}`,
+  ];
 }
 
 function healthLines({ health, nowMs }: PoolStatus): readonly string[] {
@@ -184,7 +200,8 @@ function hostLines(
 function eniLine(eni: EniStatus): string {
   return `eni        ${eni.id ?? eni.key} ${eni.mac ?? "-"} ${eni.phase} on ` +
     `${eni.vSwitchId}: ${eni.slots.leased} leased, ${eni.slots.idle} idle` +
-    prefixText(eni) + (eni.isAdopted ? ", adopted" : "") +
+    prefixText(eni) + (eni.isTrunk ? ", trunk" : "") +
+    (eni.isAdopted ? ", adopted" : "") +
     (eni.goneSinceMs === undefined ? "" : ", not shown by the cloud") +
     (eni.problem === undefined ? "" : `; ${eni.problem.message}`);
 }
