@@ -36,7 +36,7 @@ const eni = z.object({
   id: z.string().optional().describe("The cloud's id, once it was made"),
   mac: z.string().optional().describe("As the kernel writes it"),
   isAdopted: z.boolean().describe("Made by somebody else: never deleted"),
-  isTrunk: z.literal(true).optional().describe("It is the node's trunk"),
+  isTrunk: z.boolean().optional().describe("It is the node's trunk"),
   phase: z.string().describe("creating, attaching, ready, retiring, …"),
   sinceMs: timeMs.describe("When it came to this phase"),
   vSwitchId: z.string().describe("Where its addresses are from"),

@@ -41,7 +41,7 @@ export function statusOf(
   );
   const reasons = reasonsOf(state, limits, now.nowMs);
   const isFull = stockOf(state, limits).freeEnis === 0;
-  const trunk = trunkStatus(state, limits, isFull);
+  const trunk = trunkStatus(state, limits, { isFull });
   const slots6 = sumOf(enis.flatMap((eni) => eni.slots6 ?? []));
   return {
     ...now,

@@ -156,13 +156,13 @@ export function withTrunkRest(
  *
  * @param state The pool.
  * @param limits Its bounds.
- * @param full Whether there is room for no further card.
+ * @param room Whether there is none for a further card.
  * @returns Nothing where none is wanted and none is there.
  */
 export function trunkStatus(
   state: PoolState,
   limits: PoolLimits,
-  full: boolean,
+  { isFull }: { readonly isFull: boolean },
 ): TrunkStatus | undefined {
   const eni = trunkOf(state);
   const memberCount = state.trunk.memberIds.length;
@@ -176,7 +176,7 @@ export function trunkStatus(
     };
   }
   if (!limits.trunk) return undefined;
-  return { memberCount, reason: whyNone(state, limits, full) };
+  return { memberCount, reason: whyNone(state, limits, isFull) };
 }
 
 function whyNone(

@@ -102,7 +102,7 @@ Deno.test("a card without pods makes way for the trunk on a full node", () => {
   assertEquals(calls(poolOf(full)), ["retire key-2"]);
   const busy = [card(1, ["leased"]), card(2, ["cooling"]), card(3, ["leased"])];
   assertEquals(calls(poolOf(busy)), []);
-  const { reason } = trunkStatus(poolOf(busy), LIMITS, true) ?? {};
+  const { reason } = trunkStatus(poolOf(busy), LIMITS, { isFull: true }) ?? {};
   assertEquals(
     reason,
     "every ENI that the type allows is there already: it is made when one " +
@@ -135,7 +135,7 @@ Deno.test("a refused trunk holds no other card back", () => {
     ...{ nowMs: NOW_MS, chance: 0 },
   });
   assertEquals(calls(refused), ["create 1"]);
-  assertEquals(trunkStatus(refused, LIMITS, false), {
+  assertEquals(trunkStatus(refused, LIMITS, { isFull: false }), {
     memberCount: 0,
     reason: "no trunk here",
   });

@@ -11,13 +11,13 @@ import {
 const ON = decodeConfig('{ "enable_eni_trunking": true }', "eni_conf").config;
 const OFF = decodeConfig("{}", "eni_conf").config;
 
-function nodeOf(type: string, trunk: boolean) {
+function nodeOf({ type, trunk }: { type: string; trunk: boolean }) {
   const limits = { trunk, eniCount: 4, eniTotalCount: trunk ? 20 : 4 };
   return { instance: { type }, limits };
 }
 
-const ABLE = nodeOf("ecs.g7.xlarge", true);
-const UNABLE = nodeOf("ecs.g7.large", false);
+const ABLE = nodeOf({ type: "ecs.g7.xlarge", trunk: true });
+const UNABLE = nodeOf({ type: "ecs.g7.large", trunk: false });
 
 Deno.test("enable_eni_trunking is refused where pods share no ENI", () => {
   for (const mode of ["VPC", "ENIOnly"] as const) {
@@ -34,8 +34,10 @@ Deno.test("enable_eni_trunking is refused where pods share no ENI", () => {
 });
 
 Deno.test("a type that takes no trunk is told of once, and pods go on", () => {
-  assertEquals(wantsTrunk(ON, ABLE, "ENIMultiIP"), true);
-  assertEquals(wantsTrunk(ON, UNABLE, "ENIMultiIP"), false);
+  const wanted = [ABLE, UNABLE].map((node) =>
+    wantsTrunk(ON, node, "ENIMultiIP")
+  );
+  assertEquals(wanted, [true, false]);
   const told: string[] = [];
   const log = { warning: () => told.push("log") };
   const cluster = {
