@@ -1,6 +1,5 @@
 /**
- * What the daemon sees of the pool: what it gives to it, what it may ask of
- * it, and what it reads.
+ * What the daemon gives to the pool, asks of it, and reads.
  *
  * @module
  */
@@ -12,7 +11,7 @@ import type { Journal } from "./journal.ts";
 import type { PoolLimits } from "./limits.ts";
 import type { PoolNews, Reason } from "./news.ts";
 import type { CallKind, Problem } from "./event.ts";
-import type { EniPhase, Lease, OwnerKey } from "./state.ts";
+import type { EniPhase, Lease, OwnerKey, Slot } from "./state.ts";
 import type { TrunkStatus } from "./trunk.ts";
 
 /** A card, as the kernel side needs it. */
@@ -154,7 +153,7 @@ export interface EniStatus {
   readonly id: string | undefined;
   /** Its MAC, once it exists. */
   readonly mac: string | undefined;
-  /** Set for a trunk, which carries members beside its own addresses. */
+  /** Set for a trunk. */
   readonly isTrunk?: boolean;
   /** Where it is in its life. */
   readonly phase: EniPhase;
@@ -234,13 +233,8 @@ export interface HealthStatus {
   readonly problem?: Problem;
 }
 
-/** How an address is used; see `Slot`. */
-export type SlotKind =
-  | "idle"
-  | "leased"
-  | "cooling"
-  | "unassigning"
-  | "quarantined";
+/** How an address is used. */
+export type SlotKind = Slot["kind"];
 
 /** A claim that waits, for people. */
 export interface ClaimStatus {
@@ -302,7 +296,7 @@ export interface PoolStatus {
   readonly budgets: readonly BudgetStatus[];
   /** A card that makes way for another, while pods wait for that. */
   readonly exchange: ExchangeStatus | undefined;
-  /** How it stands with the trunk, where one is wanted or there. */
+  /** The trunk, where one is wanted or there. */
   readonly trunk?: TrunkStatus;
   /** Whether the cloud answers, and what is left undone while it doesn't. */
   readonly health: HealthStatus;
@@ -384,7 +378,7 @@ export interface Keeper extends AsyncDisposable {
    * is detached and deleted, cooling ignored. A card with leases is never
    * taken from under its pods: it goes when the last one is released.
    *
-   * There is no way back but a new keeper.
+   * There is no way back but a new keeper. A trunk goes when no member is left.
    *
    * @param signal Ends the wait; the pool stays closed to claims.
    * @returns When nothing of ours is left in cloud and journal.

@@ -30,10 +30,7 @@ import { type TrunkSight, UNSEEN } from "./trunk_sight.ts";
 /** Who holds a lease: network, container id and interface name as one text. */
 export type OwnerKey = string;
 
-/**
- * A card's name in the pool: the token of the intent that made it, or the
- * cloud's id of one that was adopted.
- */
+/** A card in the pool: the token that made it, or an adopted one's cloud id. */
 export type EniKey = string;
 
 /** Where a card is in its life; see this module's drawing. */
