@@ -58,7 +58,11 @@ export interface NodeHappening {
   /** Whether a person should look. */
   readonly type: "Normal" | "Warning";
   /** One word that never changes. */
-  readonly reason: "ConfigError" | "TerwayFailed" | "MaxPodsTooHigh";
+  readonly reason:
+    | "ConfigError"
+    | "TerwayFailed"
+    | "MaxPodsTooHigh"
+    | "TrunkNotSupported";
   /** What happened, what it means, what to do. */
   readonly message: string;
 }
