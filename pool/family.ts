@@ -26,6 +26,17 @@ export function leadOf(stack: IpStack): Family {
 }
 
 /**
+ * Tells which families pods have.
+ *
+ * @param stack The families of pods' addresses.
+ * @returns 4, 6 or both.
+ */
+export function familiesOf(stack: IpStack): readonly Family[] {
+  const four = stack === "ipv6" ? [] : [4 as const];
+  return hasIp6(stack) ? [...four, 6] : four;
+}
+
+/**
  * Tells whether pods get IPv6 addresses.
  *
  * @param stack The families of pods' addresses.

@@ -81,25 +81,31 @@ Deno.test(
   },
 );
 
-Deno.test(
-  "veth: a pod gets through a service that gives it the node's address",
-  lab,
-  async () => {
-    await using fixture = await Fixture.open({ ipv6: false });
-    const { fabric, nodes } = fixture;
-    const pod = fixture.addPod("n1", "10.1.0.10");
-    const backend = fixture.addPod("n2", "10.2.0.10");
-    const service = { ip: "172.21.0.9", backend: "10.2.0.10" };
-    await addService(nodes.n1.netns, service);
-    // Answers come in by the node's own card, as on any node with kube-proxy.
-    const forward = "echo 1 >/proc/sys/net/ipv4/conf/eth0/forwarding";
-    const script = [forward, ...wayBackCommands()].join("\n");
-    const made = await runIn(nodes.n1.netns, ["sh", "-ec", script]);
-    assert(made.success);
-    const server = { netns: backend, ip: service.backend };
-    const target = { ip: service.ip, port: 80 };
-    assertEquals(await seenBy(server, pod, target), NODE_IPS.n1[0]);
-    // Every packet of it left by the node's own card.
-    assertEquals(await fabric.spoofed(), 0);
-  },
-);
+const SERVICES = [
+  { at: 0, name: "IPv4", own: "10.1.0.10", ip: "172.21.0.9", far: "10.2.0.10" },
+  { at: 1, name: "IPv6", own: "fd01::10", ip: "fdaa:21::9", far: "fd02::10" },
+] as const;
+
+for (const { at, name, own, ip, far } of SERVICES) {
+  Deno.test(
+    `veth: a pod gets through a service of ${name} that gives it the node's address`,
+    lab,
+    async () => {
+      await using fixture = await Fixture.open({ ipv6: true });
+      const { fabric, nodes } = fixture;
+      const pod = fixture.addPod("n1", own);
+      const backend = fixture.addPod("n2", far);
+      await addService(nodes.n1.netns, { ip, backend: far });
+      // Answers come in by the node's own card, as on any node with kube-proxy.
+      const forward = "echo 1 >/proc/sys/net/ipv4/conf/eth0/forwarding";
+      const script = [forward, ...wayBackCommands([4, 6])].join("\n");
+      const made = await runIn(nodes.n1.netns, ["sh", "-ec", script]);
+      assert(made.success);
+      const server = { netns: backend, ip: far };
+      const target = { ip, port: 80 };
+      assertEquals(await seenBy(server, pod, target), NODE_IPS.n1[at]);
+      // Every packet of it left by the node's own card.
+      assertEquals(await fabric.spoofed(), 0);
+    },
+  );
+}

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import type { Family } from "../../netns/ip.ts";
+import { familiesOf } from "../../pool/family.ts";
 import type { Kernel } from "../../netns/kernel.ts";
 import type { Journal } from "../../pool/journal.ts";
 import { errorFields, type Log } from "../log.ts";
@@ -52,13 +52,6 @@ export interface WatchSource {
   readonly log: Log;
 }
 
-/** The families of an `ip_stack`. */
-const FAMILIES: Readonly<Record<DaemonConfig["ipStack"], readonly Family[]>> = {
-  ipv4: [4],
-  dual: [4, 6],
-  ipv6: [6],
-};
-
 /**
  * Gathers what a daemon's preflight works with.
  *
@@ -71,7 +64,7 @@ export function watchParts(
   return {
     kernel,
     run: runProgram,
-    families: FAMILIES[config.ipStack],
+    families: familiesOf(config.ipStack),
     primaryMac: node.instance.primaryMac,
     eniMacs: () => journal.load().enis.flatMap(({ card }) => card?.mac ?? []),
     root: "",

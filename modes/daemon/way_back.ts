@@ -16,6 +16,7 @@ import {
   wayBackCommands,
   wayBackPlan,
 } from "../../netns/datapath/way_back.ts";
+import type { Family } from "../../netns/ip.ts";
 import type { Kernel } from "../../netns/kernel.ts";
 import type { NftObject } from "../../netns/nft.ts";
 import type { Differing } from "../explain_form.ts";
@@ -25,6 +26,8 @@ import { errorFields, type Log } from "../log.ts";
 export interface WayBackParts {
   /** The node's kernel. */
   readonly kernel: Kernel;
+  /** The families that pods have. */
+  readonly families: readonly Family[];
   /** Where changes and failures are told. */
   readonly log: Log;
 }
@@ -72,7 +75,7 @@ export class WayBack implements Disposable {
    * @returns The commands that it equals; none while it isn't open.
    */
   commands(): readonly string[] {
-    return this.#isOpen ? wayBackCommands() : [];
+    return this.#isOpen ? wayBackCommands(this.#parts.families) : [];
   }
 
   /**
@@ -82,8 +85,8 @@ export class WayBack implements Disposable {
    */
   async differences(): Promise<readonly Differing[]> {
     if (!this.#isOpen) return [];
-    const { kernel } = this.#parts;
-    const rules = await kernel.compare(wayBackPlan());
+    const { kernel, families } = this.#parts;
+    const rules = await kernel.compare(wayBackPlan(families));
     const found: Differing[] = rules.map(({ problem, object }) => ({
       problem,
       object,
@@ -96,10 +99,10 @@ export class WayBack implements Disposable {
 
   /** Takes it away, for a node that no pods are left on. */
   async close(): Promise<void> {
-    const { kernel } = this.#parts;
+    const { kernel, families } = this.#parts;
     this.#isOpen = false;
     await this.#work;
-    await kernel.remove(wayBackPlan());
+    await kernel.remove(wayBackPlan(families));
     if (await this.#isTableMade()) await kernel.host.nft(removeWayBack());
   }
 
@@ -122,11 +125,12 @@ export class WayBack implements Disposable {
   }
 
   async #make(): Promise<void> {
-    const { kernel, log } = this.#parts;
+    const { kernel, families, log } = this.#parts;
+    const plan = wayBackPlan(families);
     const isTableThere = await this.#isTableMade();
     if (!isTableThere) await kernel.host.nft(makeWayBack());
-    const missing = await kernel.compare(wayBackPlan());
-    if (missing.length > 0) await kernel.apply(wayBackPlan());
+    const missing = await kernel.compare(plan);
+    if (missing.length > 0) await kernel.apply(plan);
     if (isTableThere && missing.length === 0) return;
     log.info("answers of hostPorts and NodePorts leave as they came", {
       table: isTableThere ? "was there" : "made",

@@ -24,8 +24,9 @@
  *
  * @module
  */
+import type { Family } from "../ip.ts";
 import type { NftCommand, NftObject } from "../nft.ts";
-import { command, type Plan, TABLE_MAIN } from "../step.ts";
+import { command, type Plan, type RuleStep, TABLE_MAIN } from "../step.ts";
 
 /**
  * The mark, of packets and connections: one bit, which kube-proxy (0x4000,
@@ -119,36 +120,38 @@ const RULES = [
 /**
  * Plans the rules that marked packets follow.
  *
+ * @param families The families that pods have.
  * @returns Steps on the node.
  */
-export function wayBackPlan(): Plan {
+export function wayBackPlan(families: readonly Family[]): Plan {
+  const marks = [
+    { priority: RULE_WAY_BACK_PRIORITY, mark: WAY_BACK_MARK },
+    { priority: RULE_MASQUERADE_PRIORITY, mark: MASQUERADE_MARK },
+  ];
   return {
-    steps: [{
-      kind: "rule",
-      place: "host",
-      priority: RULE_WAY_BACK_PRIORITY,
-      mark: WAY_BACK_MARK,
-      table: TABLE_MAIN,
-    }, {
-      kind: "rule",
-      place: "host",
-      priority: RULE_MASQUERADE_PRIORITY,
-      mark: MASQUERADE_MARK,
-      table: TABLE_MAIN,
-    }],
+    steps: families.flatMap((family) =>
+      marks.map((marked): RuleStep => ({
+        ...{ kind: "rule", place: "host", table: TABLE_MAIN },
+        ...marked,
+        ...family === 6 && { family },
+      }))
+    ),
   };
 }
 
 /**
  * Writes all of it as the commands that it equals.
  *
+ * @param families The families that pods have.
  * @returns Lines for a shell, in their order.
  */
-export function wayBackCommands(): readonly string[] {
+export function wayBackCommands(
+  families: readonly Family[],
+): readonly string[] {
   const { family, name } = WAY_BACK_TABLE;
   const table = `${family} ${name}`;
   return [
-    ...wayBackPlan().steps.map((step) => command(step)),
+    ...wayBackPlan(families).steps.map((step) => command(step)),
     `nft add table ${table}`,
     ...CHAINS.map(({ name, type, hook, prio }) =>
       `nft 'add chain ${table} ${name} { type ${type} hook ${hook} ` +

@@ -23,9 +23,11 @@ function rulesOf(nft: Nft): readonly Record<string, unknown>[] {
 }
 
 Deno.test("wayBackPlan() leads marked packets by table main", () => {
-  assertEquals(wayBackPlan().steps.map((step) => command(step)), [
+  assertEquals(wayBackPlan([4, 6]).steps.map((step) => command(step)), [
     "ip rule add priority 1024 fwmark 0x10/0x10 lookup main",
     "ip rule add priority 1025 fwmark 0x4000/0x4000 lookup main",
+    "ip -6 rule add priority 1024 fwmark 0x10/0x10 lookup main",
+    "ip -6 rule add priority 1025 fwmark 0x4000/0x4000 lookup main",
   ]);
 });
 
@@ -60,10 +62,10 @@ testWhere({
     nft.run(makeWayBack());
     const made = node.run("nft", "list", "ruleset");
     nft.run(removeWayBack());
-    node.run("sh", "-ec", wayBackCommands().join("\n"));
+    node.run("sh", "-ec", wayBackCommands([4, 6]).join("\n"));
     assert(isWayBack(nft.run([LIST])));
     assertEquals(node.run("nft", "list", "ruleset"), made);
-    assertEquals(comparePlan(wayBackPlan(), node.routes), []);
+    assertEquals(comparePlan(wayBackPlan([4, 6]), node.routes), []);
   },
 });
 
