@@ -5,6 +5,7 @@
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { resolve } from "node:path";
+import { NETWORK_CONFORMANCE } from "./conformance.ts";
 import {
   ClusterError,
   DEFAULT_CLUSTER_DIR,
@@ -20,11 +21,10 @@ export interface ClusterWish {
   /** The network that pods get; none: nodes aren't Ready. */
   readonly network: Network;
   /** How kube-proxy does it. */
-  readonly proxy: "nftables" | "iptables" | "none";
+  readonly proxy: Proxy;
+  /** What nodes, pods and Services have addresses of. */
+  readonly families: Families;
 }
-
-/** All of sig-network that a conforming cluster must pass: 45 cases. */
-const NETWORK_CONFORMANCE = String.raw`\[sig-network\].*\[Conformance\]`;
 
 /** What shall be done; every one to the cluster in `dir`. */
 export type Command =
@@ -64,7 +64,8 @@ instances of an emulated cloud
 
   build                      build it from the Go module proxy, once
   up [--nodes N] [--zones Z] [--network none|ptp|terway|terway-eni|terway-vpc]
-     [--proxy nftables|iptables|none]      begin one (2 nodes, 2 zones)
+     [--proxy nftables|iptables|none] [--families ipv4|ipv4,ipv6]
+                             begin one (2 nodes, 2 zones)
   install                    terway of this source, as terway-multiip.yml
   status                     nodes, pods, and what each machine runs
   kubectl WORD …             kubectl as the administrator
@@ -84,6 +85,13 @@ const NETWORKS = ["none", "ptp", "terway", "terway-eni", "terway-vpc"] as const;
 /** What pods' network is: terway by one of its three manifests, or not. */
 export type Network = typeof NETWORKS[number];
 const PROXIES = ["nftables", "iptables", "none"] as const;
+
+/** A mode of kube-proxy, or no kube-proxy. */
+export type Proxy = typeof PROXIES[number];
+const FAMILIES = ["ipv4", "ipv4,ipv6"] as const;
+
+/** One stack or two; the cloud's own services have IPv4 addresses only. */
+export type Families = typeof FAMILIES[number];
 
 /** A node takes some 300 MB of memory. */
 const NODE_LIMIT = 8;
@@ -157,7 +165,7 @@ function takeDir(
 
 function readWish(verb: string, words: readonly string[]): ClusterWish {
   const args = parseArgs([...words], {
-    string: ["nodes", "zones", "network", "proxy", "_"],
+    string: ["nodes", "zones", "network", "proxy", "families", "_"],
     unknown: (word, key) => {
       if (key !== undefined) {
         throw new ClusterError(`Cannot understand ${word}: see --help`);
@@ -165,11 +173,20 @@ function readWish(verb: string, words: readonly string[]): ClusterWish {
     },
   });
   expectNoMore(verb, args._.map(String));
+  const network = readChoice("network", args.network, NETWORKS);
+  const families = readChoice("families", args.families, FAMILIES);
+  if (network === "terway-vpc" && families !== "ipv4") {
+    throw new ClusterError(
+      `Cannot use --families ${families} with --network ${network}: a node's ` +
+        "pod CIDR of the VPC is IPv4",
+    );
+  }
   return {
     nodeCount: readCount("nodes", args.nodes, NODE_LIMIT),
     zoneCount: readCount("zones", args.zones, ZONE_LIMIT),
-    network: readChoice("network", args.network, NETWORKS),
+    network,
     proxy: readChoice("proxy", args.proxy, PROXIES),
+    families,
   };
 }
 

@@ -12,6 +12,7 @@ Deno.test("readCommand() begins two nodes in two zones without a network", () =>
     zoneCount: 2,
     network: "none",
     proxy: "nftables",
+    families: "ipv4",
   });
 });
 
@@ -43,6 +44,11 @@ Deno.test("readCommand() refuses what it can't do, and says what it can", () => 
     [["up", "--nodes", "0"], "--nodes 0"],
     [["up", "--network", "moon"], "none, ptp, terway, terway-eni, terway-vpc"],
     [["up", "--moon"], "--moon"],
+    [["up", "--families", "ipv6"], "ipv4, ipv4,ipv6"],
+    [
+      ["up", "--families", "ipv4,ipv6", "--network", "terway-vpc"],
+      "--network terway-vpc",
+    ],
     [["down", "now"], '"now"'],
     [["exec"], "machine"],
     [["kill", "n1"], "daemon"],

@@ -57,6 +57,7 @@ export async function startCluster(
       ...["--dir", dir, "serve"],
       ...["--nodes", `${wish.nodeCount}`, "--zones", `${wish.zoneCount}`],
       ...["--network", wish.network, "--proxy", wish.proxy],
+      ...["--families", wish.families],
     ],
     log: path,
   });

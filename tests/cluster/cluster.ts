@@ -21,8 +21,7 @@ import {
   type ClusterDescription,
   ClusterError,
   type ClusterMachine,
-  POD_CIDR,
-  VPC_CIDR,
+  rangesOf,
   writeCluster,
 } from "./description.ts";
 import { startDns } from "./dns.ts";
@@ -72,6 +71,8 @@ const INOTIFY = "/proc/sys/fs/inotify/max_user_instances";
 
 /** A cluster that is up. */
 export interface Cluster extends AsyncDisposable {
+  /** Its folder. */
+  readonly dir: string;
   /** What `DIR/cluster.json` tells. */
   readonly description: ClusterDescription;
   /** The cloud and the VPC. */
@@ -121,6 +122,7 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
       nodeCount: nodeCount + 1,
       nodeNames: [...names, CONTROL_PLANE],
       instanceType: INSTANCE_TYPE,
+      ipv6: options.families !== "ipv4",
       cloud: CLOUD,
     }),
   );
@@ -145,6 +147,7 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
   await writeCluster(dir, description);
   const kept = stack.move();
   return {
+    dir,
     description,
     region,
     trees,
@@ -173,9 +176,11 @@ async function startAll(
   const { dir, onStep } = options;
   const tree = (name: string): Tree => treeOf(trees, name);
   const nodes = workers(region);
+  const ranges = rangesOf(options.families);
   await startControlPlane({
     tree: tree(CONTROL_PLANE),
     ip: controlPlane(region).primaryIp,
+    ranges,
     keyDir,
     dataDir: join(dir, STATE_DIR, "etcd"),
     programs,
@@ -194,7 +199,7 @@ async function startAll(
         proxy: options.proxy,
         // Who has an ENI to itself must get the node's address: its answers
         // would come by its ENI, and the node couldn't translate them back.
-        podCidr: options.network === "terway" ? VPC_CIDR : POD_CIDR,
+        podCidr: options.network === "terway" ? ranges.vpc : ranges.pods,
         images,
       })
     ),
@@ -287,6 +292,7 @@ function describe(
     zone: node.instance.zone,
     netns: node.netns,
     primaryIp: node.primaryIp,
+    ...node.primaryIp6 !== undefined && { primaryIp6: node.primaryIp6 },
     pid: treeOf(trees, node.name).pid,
   });
   return {

@@ -8,6 +8,13 @@ import { findTools } from "./build.ts";
 import { type ClusterDescription, ClusterError } from "./description.ts";
 import { CONFORMANCE_TOOLS } from "./tools.ts";
 
+/** All of sig-network that a conforming cluster must pass: 45 cases. */
+export const NETWORK_CONFORMANCE: string = String
+  .raw`\[sig-network\].*\[Conformance\]`;
+
+/** How many run at a time: they mostly wait. */
+export const CONFORMANCE_COUNT = 4;
+
 /** Which tests. */
 export interface ConformanceWish {
   /** The cluster's folder, where the reports go. */

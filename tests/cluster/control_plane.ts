@@ -5,12 +5,7 @@
  * @module
  */
 import { join } from "node:path";
-import {
-  API_PORT,
-  ClusterError,
-  POD_CIDR,
-  SERVICE_CIDR,
-} from "./description.ts";
+import { API_PORT, ClusterError, type Ranges } from "./description.ts";
 import { until } from "./command.ts";
 import type { Kubectl } from "./kubectl.ts";
 import type { Tree } from "./tree.ts";
@@ -21,6 +16,8 @@ export interface ControlPlaneWish {
   readonly tree: Tree;
   /** Its machine's address. */
   readonly ip: string;
+  /** Of what Services and nodes get theirs. */
+  readonly ranges: Ranges;
   /** The folder of keys. */
   readonly keyDir: string;
   /** A folder for etcd. */
@@ -98,7 +95,7 @@ function etcdFlags({ dataDir }: ControlPlaneWish): Record<string, string> {
 }
 
 function apiServerFlags(
-  { keyDir, ip }: ControlPlaneWish,
+  { keyDir, ip, ranges }: ControlPlaneWish,
 ): Record<string, string> {
   const key = (name: string): string => join(keyDir, name);
   return {
@@ -112,7 +109,7 @@ function apiServerFlags(
     "authorization-mode": "Node,RBAC",
     "enable-admission-plugins": "NodeRestriction",
     "allow-privileged": "true",
-    "service-cluster-ip-range": SERVICE_CIDR,
+    "service-cluster-ip-range": ranges.services,
     "service-account-issuer": "https://kubernetes.default.svc.cluster.local",
     "service-account-key-file": key("sa.pub"),
     "service-account-signing-key-file": key("sa.key"),
@@ -132,13 +129,13 @@ function apiServerFlags(
 }
 
 function controllerFlags(
-  { keyDir }: ControlPlaneWish,
+  { keyDir, ranges }: ControlPlaneWish,
 ): Record<string, string> {
   return {
     kubeconfig: join(keyDir, "controller-manager.conf"),
     "allocate-node-cidrs": "true",
-    "cluster-cidr": POD_CIDR,
-    "service-cluster-ip-range": SERVICE_CIDR,
+    "cluster-cidr": ranges.pods,
+    "service-cluster-ip-range": ranges.services,
     "service-account-private-key-file": join(keyDir, "sa.key"),
     "root-ca-file": join(keyDir, "ca.crt"),
     "cluster-signing-cert-file": join(keyDir, "ca.crt"),

@@ -6,6 +6,7 @@
  */
 import { join } from "node:path";
 import type { StageCloud } from "../stage/description.ts";
+import type { Families } from "./arguments.ts";
 
 /** A machine of the cluster, with its process tree. */
 export interface ClusterMachine {
@@ -21,6 +22,8 @@ export interface ClusterMachine {
   readonly netns: string;
   /** The address of its primary ENI. */
   readonly primaryIp: string;
+  /** The same of IPv6, where the VPC has it. */
+  readonly primaryIp6?: string;
   /** The first process of its tree, as this machine counts. */
   readonly pid: number;
 }
@@ -63,6 +66,34 @@ export const DNS_SERVICE_IP = "172.21.0.10";
 export const POD_CIDR = "172.30.0.0/16";
 /** All of the VPC: what pods have addresses of that share ENIs. */
 export const VPC_CIDR = "10.0.0.0/8";
+
+/** The ranges of a cluster, `v4` or `v4,v6`, as Kubernetes writes them. */
+export interface Ranges {
+  /** Services. */
+  readonly services: string;
+  /** What nodes get their pod CIDRs of. */
+  readonly pods: string;
+  /** The VPC. */
+  readonly vpc: string;
+}
+
+/**
+ * Gives a cluster's ranges.
+ *
+ * @param families What it has addresses of.
+ * @returns The ranges; IPv4 comes first.
+ */
+export function rangesOf(families: Families): Ranges {
+  const four = { services: SERVICE_CIDR, pods: POD_CIDR, vpc: VPC_CIDR };
+  if (families === "ipv4") return four;
+  return {
+    services: `${four.services},fdaa:21::/112`,
+    pods: `${four.pods},fdaa:30::/48`,
+    // Every vSwitch's prefix is of it: see ../stage/region.ts.
+    vpc: `${four.vpc},fd00::/16`,
+  };
+}
+
 /** Where the API server listens. */
 export const API_PORT = 6443;
 

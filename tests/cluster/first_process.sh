@@ -56,6 +56,7 @@ mkdir -p /etc/cni/net.d /opt/cni/bin /var/lib/kubelet /var/lib/containerd \
 mount --make-rshared /
 ip link set lo up
 echo "$forward" >/proc/sys/net/ipv4/ip_forward
+echo "$forward" >/proc/sys/net/ipv6/conf/all/forwarding
 touch "$ready"
 trap 'exit 0' TERM INT
 while :; do

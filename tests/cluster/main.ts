@@ -8,7 +8,7 @@ import { Printer, table } from "../stage/terminal.ts";
 import { type Command, readCommand, USAGE } from "./arguments.ts";
 import { restartDaemon, serveCluster, startCluster } from "./background.ts";
 import { findTools } from "./build.ts";
-import { conformanceCommand } from "./conformance.ts";
+import { CONFORMANCE_COUNT, conformanceCommand } from "./conformance.ts";
 import { CommandError, run as runCommand, TimeoutError } from "./command.ts";
 import {
   type ClusterDescription,
@@ -26,9 +26,6 @@ import { loadImages } from "./node.ts";
 import { installTerway, makeTerwayImage } from "./terway.ts";
 import { CLUSTER_TOOLS, CONFORMANCE_TOOLS, HELM_TOOL } from "./tools.ts";
 import { enterCommand } from "./tree.ts";
-
-/** How many of Kubernetes' tests run at a time: they mostly wait. */
-const E2E_COUNT = 4;
 
 /** Runs a command. Gives the exit status. */
 async function main(words: readonly string[]): Promise<number> {
@@ -82,7 +79,7 @@ async function run(command: Command, printer: Printer): Promise<number> {
     }
     case "e2e": {
       const { focus } = command;
-      const wish = { dir, description, focus, processCount: E2E_COUNT };
+      const wish = { dir, description, focus, processCount: CONFORMANCE_COUNT };
       return await exec(await conformanceCommand(wish));
     }
     case "load":

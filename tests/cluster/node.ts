@@ -5,6 +5,7 @@
  */
 import { join } from "node:path";
 import type { RegionNode } from "../stage/region.ts";
+import type { Proxy } from "./arguments.ts";
 import { flagsOf } from "./control_plane.ts";
 import { until } from "./command.ts";
 import { ClusterError, DNS_SERVICE_IP } from "./description.ts";
@@ -26,7 +27,7 @@ export interface NodeWish {
   /** By name, where each program is. */
   readonly programs: ReadonlyMap<string, string>;
   /** How kube-proxy does it. */
-  readonly proxy: "nftables" | "iptables" | "none";
+  readonly proxy: Proxy;
   /**
    * Where pods have their addresses: kube-proxy gives what comes from elsewhere
    * the node's own address.
@@ -131,7 +132,8 @@ function kubeletCommand(
       config,
       kubeconfig: join(keyDir, `${node.name}.conf`),
       "hostname-override": node.name,
-      "node-ip": node.primaryIp,
+      "node-ip": [node.primaryIp, node.primaryIp6]
+        .filter((ip) => ip !== undefined).join(","),
       // As the cloud's controller writes it.
       "provider-id": `${region}.${node.instance.id}`,
       "node-labels": Object.entries(labels)

@@ -1,6 +1,6 @@
 /**
  * The network that terway is measured against: the reference plugins `ptp`
- * and `host-local` on each node's pod CIDR, which a route of the VPC leads to.
+ * and `host-local` on each node's pod CIDRs, which routes of the VPC lead to.
  *
  * @module
  */
@@ -12,21 +12,21 @@ const CONFLIST = "/etc/cni/net.d/10-ptp.conflist";
 /**
  * Gives every node that network.
  *
- * @param cidrs By the node's name, its pod CIDR.
+ * @param cidrs By the node's name, its pod CIDRs.
  * @param trees The nodes' machines.
  */
 export async function startPtp(
-  cidrs: ReadonlyMap<string, string>,
+  cidrs: ReadonlyMap<string, readonly string[]>,
   trees: ReadonlyMap<string, Tree>,
 ): Promise<void> {
-  for (const [name, cidr] of cidrs) {
+  for (const [name, own] of cidrs) {
     // Whole or not at all: containerd looks at the folder all the time.
     const script = `cat >${CONFLIST}.new && mv ${CONFLIST}.new ${CONFLIST}`;
-    await trees.get(name)?.run(["sh", "-c", script], { stdin: conflist(cidr) });
+    await trees.get(name)?.run(["sh", "-c", script], { stdin: conflist(own) });
   }
 }
 
-function conflist(cidr: string): string {
+function conflist(cidrs: readonly string[]): string {
   return JSON.stringify({
     cniVersion: "1.0.0",
     name: "ptp",
@@ -36,8 +36,10 @@ function conflist(cidr: string): string {
         mtu: 1500,
         ipam: {
           type: "host-local",
-          ranges: [[{ subnet: cidr }]],
-          routes: [{ dst: "0.0.0.0/0" }],
+          ranges: cidrs.map((subnet) => [{ subnet }]),
+          routes: cidrs.map((cidr) => ({
+            dst: cidr.includes(":") ? "::/0" : "0.0.0.0/0",
+          })),
         },
       },
       { type: "portmap", capabilities: { portMappings: true } },

@@ -1,6 +1,6 @@
 /**
  * What the cloud controller manager's route controller does: a route of the
- * VPC to each node's pod CIDR.
+ * VPC to each of a node's pod CIDRs.
  *
  * @module
  */
@@ -15,7 +15,7 @@ const CIDR_DEADLINE_MS = 60_000;
  * Makes the routes.
  *
  * @param wish The VPC, the nodes, and a kubectl.
- * @returns By the node's name, its pod CIDR.
+ * @returns By the node's name, its pod CIDRs: one of each family.
  */
 export async function makeRoutes(
   { region, nodes, kubectl }: {
@@ -23,21 +23,22 @@ export async function makeRoutes(
     readonly nodes: readonly RegionNode[];
     readonly kubectl: Kubectl;
   },
-): Promise<ReadonlyMap<string, string>> {
-  const cidrs = new Map<string, string>();
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  const cidrs = new Map<string, readonly string[]>();
   for (const { name, instance } of nodes) {
-    const path = "jsonpath={.spec.podCIDR}";
-    let cidr = "";
+    const path = "jsonpath={.spec.podCIDRs[*]}";
+    let all = "";
     await until(
       `pod CIDR of ${name}`,
       { deadlineMs: CIDR_DEADLINE_MS },
       async () => {
-        cidr = await kubectl(["get", "node", name, "-o", path]);
-        return cidr !== "";
+        all = await kubectl(["get", "node", name, "-o", path]);
+        return all !== "";
       },
     );
-    region.fabric.routeTo(instance.primaryEniId, cidr);
-    cidrs.set(name, cidr);
+    const own = all.split(" ");
+    for (const cidr of own) region.fabric.routeTo(instance.primaryEniId, cidr);
+    cidrs.set(name, own);
   }
   return cidrs;
 }

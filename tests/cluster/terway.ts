@@ -9,7 +9,7 @@ import { cacheFolder } from "../../deploy/launcher/build.ts";
 import { buildImage } from "../../deploy/image.ts";
 import type { StageCloud } from "../stage/description.ts";
 import { API_ENDPOINT, METADATA_ENDPOINT } from "../stage/region.ts";
-import { SERVICE_CIDR } from "./description.ts";
+import { rangesOf } from "./description.ts";
 import type { Kubectl } from "./kubectl.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
@@ -26,6 +26,12 @@ export const MANIFESTS: ReadonlyMap<string, Manifest> = new Map([
   ["terway-eni", "terway-eni.yml"],
   ["terway-vpc", "terway.yml"],
 ]);
+
+/** As many checkouts as one machine may well have. */
+const KEPT_IMAGE_COUNT = 4;
+
+/** Longer than a cluster takes from its image's making to its loading. */
+const IMAGE_IN_USE_MS = 30 * 60_000;
 
 /** What is installed. */
 export interface TerwayWish {
@@ -57,8 +63,12 @@ export async function makeTerwayImage(
   );
   const output = join(folder, "terway.tar");
   const found = await Deno.stat(output).catch(() => undefined);
-  if (found?.isFile === true) return output;
-  await removeOlder();
+  if (found?.isFile === true) {
+    // Its age is the time since it was last asked for.
+    await Deno.utime(folder, new Date(), new Date());
+    return output;
+  }
+  await removeUnused();
   const built = await buildImage();
   await Deno.mkdir(folder, { recursive: true });
   const draft = `${output}.${crypto.randomUUID()}`;
@@ -68,12 +78,23 @@ export async function makeTerwayImage(
   return output;
 }
 
-/** Each has 100 MB, and another source makes another. */
-async function removeOlder(): Promise<void> {
+/**
+ * Each has 100 MB, and another source makes another. Other checkouts have
+ * theirs here too: one that was asked for lately may be being loaded.
+ */
+async function removeUnused(): Promise<void> {
   const folder = join(cacheFolder(), "cluster");
+  const images: { path: string; usedMs: number }[] = [];
   for await (const { name } of Deno.readDir(folder)) {
     if (!name.startsWith("image-terway-")) continue;
-    await Deno.remove(join(folder, name), { recursive: true });
+    const path = join(folder, name);
+    const { mtime } = await Deno.stat(path);
+    images.push({ path, usedMs: mtime?.getTime() ?? 0 });
+  }
+  images.sort((a, b) => b.usedMs - a.usedMs);
+  for (const { path, usedMs } of images.slice(KEPT_IMAGE_COUNT)) {
+    if (Date.now() - usedMs < IMAGE_IN_USE_MS) continue;
+    await Deno.remove(path, { recursive: true });
   }
 }
 
@@ -136,6 +157,8 @@ export function eniConf(
   config: Readonly<Record<string, unknown>>,
 ): Readonly<Record<string, unknown>> {
   const zones = Map.groupBy(cloud.vSwitches, ({ zone }) => zone);
+  const isDual = cloud.vSwitches.some(({ cidr6 }) => cidr6 !== undefined);
+  const { services } = rangesOf(isDual ? "ipv4,ipv6" : "ipv4");
   return {
     version: "1",
     max_pool_size: 5,
@@ -144,7 +167,8 @@ export function eniConf(
       [...zones].map(([zone, all]) => [zone, all.map(({ id }) => id)]),
     ),
     security_group: cloud.securityGroupId,
-    service_cidr: SERVICE_CIDR,
+    service_cidr: services,
+    ip_stack: isDual ? "dual" : "ipv4",
     ...config,
   };
 }

@@ -72,6 +72,8 @@ export interface RegionNode {
   readonly netns: string;
   /** Its address. */
   readonly primaryIp: string;
+  /** Its IPv6 address, where the VPC has it. */
+  readonly primaryIp6?: string;
 }
 
 /** A region that is up. */
@@ -194,7 +196,11 @@ export class Region implements AsyncDisposable {
       ...subnet6 !== undefined && { subnet6 },
       ...wish.isGuest && { taps: true },
     });
-    return { name, instance, netns, primaryIp: eni.primaryIp };
+    const [primaryIp6] = bodyOf(eni).ips.filter((ip) => ip.includes(":"));
+    return {
+      ...{ name, instance, netns, primaryIp: eni.primaryIp },
+      ...primaryIp6 !== undefined && { primaryIp6 },
+    };
   }
 
   /** Serves inside and outside. Gives the endpoint on this machine. */
