@@ -1,6 +1,5 @@
 /**
- * The other two manifests in a real cluster, as seed 003 verifies them, and an
- * API server that is killed under pods.
+ * The other two manifests in a real cluster, as seed 003 verifies them.
  *
  * Run by `deno task test:cluster`; without Go it is skipped aloud.
  *
@@ -8,67 +7,27 @@
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { contains } from "../../../netns/ip.ts";
-import type { Network } from "../arguments.ts";
-import { findTools } from "../build.ts";
-import { type Cluster, openCluster } from "../cluster.ts";
+import type { Cluster } from "../cluster.ts";
 import { until } from "../command.ts";
-import { createPod, type PodSeen, runPod, waitForPod } from "../pods.ts";
-import { CLUSTER_TOOLS } from "../tools.ts";
-
-const tools = await findTools(CLUSTER_TOOLS, {
-  mayBuild: false,
-  onStep: () => {},
-});
-
-const say = (line: string): void => {
-  Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
-};
-
-if (!tools.ok) say(`skipped: a cluster's walks: ${tools.reason}`);
-
-/** What a daemon may take to be whole again. */
-const SOON_MS = 90_000;
-
-function walk(
-  name: string,
-  network: Network,
-  fn: (t: Deno.TestContext, cluster: Cluster) => Promise<void>,
-): void {
-  Deno.test({
-    name,
-    ignore: !tools.ok,
-    // The daemons of a cluster outlive a test's steps.
-    sanitizeOps: false,
-    sanitizeResources: false,
-    fn: async (t) => {
-      const dir = await Deno.makeTempDir({ prefix: "terway-cluster-" });
-      await using cluster = await openCluster({
-        dir,
-        nodeCount: 2,
-        zoneCount: 2,
-        network,
-        proxy: "nftables",
-        onStep: say,
-      });
-      await fn(t, cluster);
-    },
-  });
-}
+import { createPod, ping, podOnEach, type PodSeen, runPod } from "../pods.ts";
+import { reachByName } from "../services.ts";
+import { SOON_MS, walk } from "../walk.ts";
 
 walk(
   "kubectl apply -f deploy/terway.yml gives pods addresses of their node's pod CIDR",
-  "terway-vpc",
+  { network: "terway-vpc" },
   async (t, cluster) => {
     const { kubectl } = cluster;
-    const pods = await pair(cluster);
-    await t.step("each is of its node's", async () => {
-      for (const { ip, nodeName } of pods) {
-        const path = "jsonpath={.spec.podCIDR}";
-        const cidr = await kubectl(["get", "node", nodeName, "-o", path]);
-        assert(contains(cidr, ip), `${ip} of ${cidr}`);
-      }
+    const pods = await podOnEach(cluster);
+    await t.step(
+      "they look as they are printed",
+      () => areOfPodCidrs(cluster, pods),
+    );
+    await t.step("they ping each other", () => ping(kubectl, pods));
+    await t.step("a Service is found by its name", () => {
+      const [{ nodeName } = { nodeName: "" }] = pods;
+      return reachByName(kubectl, { clients: pods, nodeName, families: [4] });
     });
-    await t.step("they ping each other", () => ping(cluster, pods));
     await t.step(
       "the scheduler counts ENIs for those that ask",
       () => enisAreCounted(cluster),
@@ -77,81 +36,87 @@ walk(
       "a kubelet gives ENIs out after its restart",
       () => kubeletIsRestarted(cluster),
     );
+    await t.step(
+      "a pod's bandwidth is what its annotations say",
+      () => isShaped(cluster),
+    );
   },
 );
 
 walk(
   "kubectl apply -f deploy/terway-eni.yml gives every pod an ENI to itself",
-  "terway-eni",
+  { network: "terway-eni" },
   async (t, cluster) => {
-    const pods = await pair(cluster);
-    await t.step("its primary address is the pod's", () => {
-      const enis = [...cluster.region.cloud.model.enis.values()];
-      for (const { ip } of pods) {
-        assertEquals(
-          enis.filter(({ primaryIp }) => primaryIp === ip).length,
-          1,
-        );
-      }
+    const { kubectl } = cluster;
+    const pods = await podOnEach(cluster);
+    await t.step("it is the pod's eth0", async () => {
+      for (const pod of pods) await hasAnEni(cluster, pod);
     });
-    await t.step("they ping each other", () => ping(cluster, pods));
+    await t.step("they ping each other", () => ping(kubectl, pods));
   },
 );
 
-walk(
-  "pods go on while the API server is killed, and new ones come once it is back",
-  "terway",
-  async (t, cluster) => {
-    const { kubectl, trees } = cluster;
-    const pods = await pair(cluster);
-    const log = ["-n", "kube-system", "logs", "-l", "app=terway-eniip"];
-    await t.step(
-      "it is killed, and every daemon follows it again",
-      async () => {
-        await trees.get("cp")?.restart("kube-apiserver");
-        await until(
-          "the API server",
-          { deadlineMs: SOON_MS },
-          async () => await kubectl(["get", "--raw", "/readyz"]) === "ok",
-        );
-        const said = await kubectl([...log, "-c", "terway", "--tail=200"]);
-        assert(said.includes("the API server can't be followed"), said);
-      },
+/** As seed 003 prints it: one end of a pair, with the prefix of the node's. */
+async function areOfPodCidrs(
+  { kubectl }: Cluster,
+  pods: readonly PodSeen[],
+): Promise<void> {
+  for (const { name, ip, nodeName } of pods) {
+    const path = "jsonpath={.spec.podCIDR}";
+    const cidr = await kubectl(["get", "node", nodeName, "-o", path]);
+    assert(contains(cidr, ip), `${ip} of ${cidr}`);
+    const said = await kubectl(["exec", name, "--", "ip", "address"]);
+    assertMatch(said, /^\d+: eth0@if\d+: <[^>]*LOWER_UP[^>]*> mtu 1500 /m);
+    assertMatch(
+      said,
+      new RegExp(`inet ${ip}/24 brd \\S+ scope global (noprefixroute )?eth0`),
     );
-    await t.step("a pod that comes then has its network", async () => {
-      await createPod(kubectl, {
-        name: "late",
-        image: "agnhost",
-        annotations: Object.fromEntries([
-          ["kubernetes.io/egress-bandwidth", "10M"],
-        ]),
-      });
-      const late = await waitForPod(kubectl, "late");
-      await ping(cluster, [late, ...pods]);
-    });
-  },
-);
-
-async function pair(
-  { kubectl, description }: Cluster,
-): Promise<readonly PodSeen[]> {
-  return await Promise.all(description.nodes.map(({ name }) =>
-    runPod(kubectl, {
-      name: `on-${name}`,
-      nodeName: name,
-      image: "agnhost",
-    })
-  ));
+  }
 }
 
-/** The first pings each of the others. */
-async function ping(
-  { kubectl }: Cluster,
-  [from, ...others]: readonly PodSeen[],
+/**
+ * As seed 003 prints it: a card with the cloud's MAC and the vSwitch's prefix,
+ * and beside it a pair without an address.
+ */
+async function hasAnEni(
+  { kubectl, region }: Cluster,
+  { name, ip }: PodSeen,
 ): Promise<void> {
-  for (const { ip } of others) {
-    const words = ["exec", from?.name ?? "", "--", "ping", "-c2", ip];
-    assertMatch(await kubectl(words), /2 (packets )?received/);
+  const enis = [...region.cloud.model.enis.values()]
+    .filter(({ primaryIp }) => primaryIp === ip);
+  assertEquals(enis.length, 1);
+  const said = await kubectl(["exec", name, "--", "ip", "address"]);
+  const linkOf = (name: string): string =>
+    said.split(/^\d+: /m).find((one) => one.startsWith(name)) ?? "";
+  const eth0 = linkOf("eth0");
+  assert(eth0.includes(`link/ether ${enis[0]?.mac}`), said);
+  assertMatch(eth0, new RegExp(`inet ${ip}/16 brd \\S+ scope global eth0`));
+  const veth1 = linkOf("veth1@if");
+  assertMatch(veth1, /LOWER_UP/);
+  assert(!veth1.includes("inet "), said);
+}
+
+/** Seed 003's 10M both ways: of ten million bits a second, a tenth more or less. */
+async function isShaped({ kubectl }: Cluster): Promise<void> {
+  const server = ["iperf", "-s"];
+  const image = "agnhost";
+  const [open, shaped] = await Promise.all([
+    runPod(kubectl, { name: "open", nodeName: "n1", image, command: server }),
+    runPod(kubectl, {
+      ...{ name: "shaped", nodeName: "n2", image, command: server },
+      annotations: Object.fromEntries([
+        ["kubernetes.io/ingress-bandwidth", "10M"],
+        ["kubernetes.io/egress-bandwidth", "10M"],
+      ]),
+    }),
+  ]);
+  for (const [from, to] of [[shaped, open], [open, shaped]] as const) {
+    const client = ["iperf", "-c", to.ip, "-t", "10", "-f", "k"];
+    const said = await kubectl(["exec", from.name, "--", ...client]);
+    const rates = [...said.matchAll(/([\d.]+) Kbits\/sec/g)]
+      .map(([, rate]) => Number(rate));
+    const mbits = (rates.at(-1) ?? 0) / 1000;
+    assert(mbits > 8.5 && mbits < 11.5, `${from.name} to ${to.name}: ${said}`);
   }
 }
 
@@ -192,13 +157,12 @@ async function kubeletIsRestarted(cluster: Cluster): Promise<void> {
 }
 
 async function enisAreCounted(cluster: Cluster): Promise<void> {
-  const { kubectl, region, description } = cluster;
+  const { kubectl, description } = cluster;
   for (const { name } of description.nodes) await untilCounted(cluster, name);
   const asking = (count: string): Record<string, string> =>
     Object.fromEntries([["aliyun/eni", count]]);
-  const { ip } = await runPod(kubectl, { name: "whole", limits: asking("1") });
-  const enis = [...region.cloud.model.enis.values()];
-  assertEquals(enis.filter(({ primaryIp }) => primaryIp === ip).length, 1);
+  const limits = asking("1");
+  await hasAnEni(cluster, await runPod(kubectl, { name: "whole", limits }));
   await createPod(kubectl, { name: "many", limits: asking("4") });
   const condition = '.status.conditions[?(@.type=="PodScheduled")].message';
   const path = `jsonpath={${condition}}`;

@@ -1,55 +1,55 @@
 /**
- * ENI multi-IP in a real cluster, as README.md installs and verifies it.
+ * ENI multi-IP in a real cluster of two stacks, as README.md installs and
+ * verifies it, and Kubernetes' own conformance tests there.
  *
  * Run by `deno task test:cluster`; without Go it is skipped aloud.
  *
  * @module
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { findTools } from "../build.ts";
-import { type Cluster, openCluster } from "../cluster.ts";
-import { runPod } from "../pods.ts";
-import { CLUSTER_TOOLS } from "../tools.ts";
+import type { Cluster } from "../cluster.ts";
+import { run } from "../command.ts";
+import {
+  CONFORMANCE_COUNT,
+  conformanceCommand,
+  NETWORK_CONFORMANCE,
+} from "../conformance.ts";
+import { ping, podOnEach, type PodSeen } from "../pods.ts";
+import { reachByName } from "../services.ts";
+import { say, walk } from "../walk.ts";
 
-const tools = await findTools(CLUSTER_TOOLS, {
-  mayBuild: false,
-  onStep: () => {},
-});
+/** Two and a half minutes on an idle machine. */
+const CONFORMANCE_DEADLINE_MS = 15 * 60_000;
 
-const say = (line: string): void => {
-  Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
-};
-
-if (!tools.ok) say(`skipped: a cluster's walks: ${tools.reason}`);
-
-Deno.test({
-  name:
-    "kubectl apply -f deploy/terway-multiip.yml gives every pod an address of an ENI",
-  ignore: !tools.ok,
-  // The daemons of a cluster outlive a test's steps.
-  sanitizeOps: false,
-  sanitizeResources: false,
-  fn: async (t) => {
-    const dir = await Deno.makeTempDir({ prefix: "terway-cluster-" });
-    await using cluster = await openCluster({
-      dir,
-      nodeCount: 2,
-      zoneCount: 2,
-      network: "terway",
-      proxy: "nftables",
-      onStep: say,
-    });
+walk(
+  "kubectl apply -f deploy/terway-multiip.yml gives every pod addresses of an ENI",
+  { network: "terway", families: "ipv4,ipv6", proxy: "iptables" },
+  async (t, cluster) => {
+    const { kubectl } = cluster;
     await t.step(
       "every node is Ready, and so is every daemon",
       () => everyNodeServes(cluster),
     );
-    await t.step("pods of two nodes ping each other", () => podsPing(cluster));
+    const pods = await podOnEach(cluster);
     await t.step(
-      "a Service is found by its name",
-      () => servicesAnswer(cluster),
+      "addresses of both families are of one ENI of the pod's node",
+      () => areOfAnEni(cluster, pods),
+    );
+    await t.step(
+      "pods of two nodes ping each other",
+      () => ping(kubectl, pods),
+    );
+    await t.step("a Service is found by its name, by both families", () => {
+      const [{ nodeName } = { nodeName: "" }] = pods;
+      const families = [4, 6] as const;
+      return reachByName(kubectl, { clients: pods, nodeName, families });
+    });
+    await t.step(
+      "sig-network's conformance tests pass",
+      () => conforms(cluster),
     );
   },
-});
+);
 
 async function everyNodeServes({ kubectl }: Cluster): Promise<void> {
   const rollout = ["rollout", "status", "ds/terway-eniip", "--timeout=60s"];
@@ -62,54 +62,32 @@ async function everyNodeServes({ kubectl }: Cluster): Promise<void> {
   assertEquals(await kubectl([...set, "-o", path]), "2/2");
 }
 
-async function podsPing(cluster: Cluster): Promise<void> {
-  const { kubectl, description, region } = cluster;
-  const [one, two] = await Promise.all(
-    description.nodes.map(({ name }) =>
-      runPod(kubectl, {
-        name: `client-${name}`,
-        nodeName: name,
-        image: "agnhost",
-      })
-    ),
-  );
-  assert(one !== undefined && two !== undefined);
-  const said = await kubectl(["exec", one.name, "--", "ping", "-c2", two.ip]);
-  assertMatch(said, /2 (packets )?received/);
-  for (const { ip, nodeName } of [one, two]) {
+async function areOfAnEni(
+  { kubectl, description, region }: Cluster,
+  pods: readonly PodSeen[],
+): Promise<void> {
+  for (const { name, nodeName, ips: [ip = "", ip6 = ""] } of pods) {
     const eni = [...region.cloud.model.enis.values()]
       .find(({ ips }) => ips.includes(ip));
     const node = description.nodes.find(({ name }) => name === nodeName);
     assertEquals(eni?.instanceId, node?.instanceId, `whose is ${ip}?`);
+    assert(eni?.ips6.includes(ip6), `${ip6} isn't of ${ip}'s ENI`);
+    // As seed 003 prints it.
+    const address = await kubectl(["exec", name, "--", "ip", "address"]);
+    assertMatch(address, /^\d+: eth0@if\d+: <[^>]*LOWER_UP[^>]*> mtu 1500 /m);
+    assert(address.includes(`inet ${ip}/32`), address);
+    assert(address.includes(`inet6 ${ip6}/128`), address);
   }
-  const address = await kubectl(["exec", one.name, "--", "ip", "address"]);
-  assert(address.includes(`inet ${one.ip}/32`), address);
 }
 
-async function servicesAnswer(
-  { kubectl, description }: Cluster,
-): Promise<void> {
-  const [node] = description.nodes;
-  const server = await runPod(kubectl, {
-    name: "server",
-    nodeName: node?.name ?? "",
-    image: "agnhost",
-    command: ["/agnhost", "netexec", "--http-port=8080"],
+/** All of them, less those that take long or break what else runs. */
+async function conforms({ description, dir }: Cluster): Promise<void> {
+  const focus = NETWORK_CONFORMANCE;
+  const wish = { dir, description, focus, processCount: CONFORMANCE_COUNT };
+  const said = await run(await conformanceCommand(wish), {
+    signal: AbortSignal.timeout(CONFORMANCE_DEADLINE_MS),
   });
-  await kubectl([
-    "expose",
-    "pod",
-    server.name,
-    "--port=80",
-    "--target-port=8080",
-  ]);
-  for (const { name } of description.nodes) {
-    const said = await kubectl([
-      ...["exec", `client-${name}`, "--", "curl", "-s", "-m5"],
-      // kube-proxy hears of a Service a moment after it was made.
-      ...["--retry", "20", "--retry-connrefused", "--retry-delay", "1"],
-      "http://server/hostname",
-    ]);
-    assertEquals(said.trim(), "server");
-  }
+  const summary = /(\d+) Passed \| (\d+) Failed/.exec(said);
+  say(`conformance: ${summary?.[0]}`);
+  assertEquals([summary?.[1], summary?.[2]], ["45", "0"], said.slice(-4_000));
 }

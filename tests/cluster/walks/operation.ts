@@ -7,55 +7,33 @@
  * @module
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { findTools } from "../build.ts";
-import { type Cluster, openCluster } from "../cluster.ts";
+import type { Cluster } from "../cluster.ts";
 import { run, until } from "../command.ts";
 import { kubectlCommand, kubectlOf } from "../kubectl.ts";
 import { createPod, type PodSeen, runPod, waitForPod } from "../pods.ts";
-import { CLUSTER_TOOLS } from "../tools.ts";
-
-const tools = await findTools(CLUSTER_TOOLS, {
-  mayBuild: false,
-  onStep: () => {},
-});
-
-const say = (line: string): void => {
-  Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
-};
-
-if (!tools.ok) say(`skipped: a cluster's walks: ${tools.reason}`);
+import { SOON_MS, walk } from "../walk.ts";
 
 /** Eight addresses, of which the cloud keeps four. */
 const SMALL_CIDR = "10.200.0.0/29";
 
-/** What an operator waits for, at most. */
-const SOON_MS = 90_000;
+/** The vSwitch that runs dry. */
+let small = "";
 
-Deno.test({
-  name:
-    "a vSwitch that ran dry is told, and another is taken up without a restart",
-  ignore: !tools.ok,
-  // The daemons of a cluster outlive a test's steps.
-  sanitizeOps: false,
-  sanitizeResources: false,
-  fn: async (t) => {
-    const dir = await Deno.makeTempDir({ prefix: "terway-cluster-" });
-    let small = "";
-    await using cluster = await openCluster({
-      dir,
-      nodeCount: 1,
-      zoneCount: 1,
-      network: "terway",
-      proxy: "nftables",
-      onStep: say,
-      eniConf: ({ cloud, fabric, description }) => {
-        const [{ zone } = { zone: "" }] = description.vSwitches;
-        const { vpcId } = description;
-        small = cloud.addVSwitch({ vpcId, zone, cidr: SMALL_CIDR }).id;
-        fabric.addVSwitch(SMALL_CIDR);
-        return { vswitches: Object.fromEntries([[zone, [small]]]) };
-      },
-    });
+walk(
+  "a vSwitch that ran dry is told, and another is taken up without a restart",
+  {
+    network: "terway",
+    nodeCount: 1,
+    zoneCount: 1,
+    eniConf: ({ cloud, fabric, description }) => {
+      const [{ zone } = { zone: "" }] = description.vSwitches;
+      const { vpcId } = description;
+      small = cloud.addVSwitch({ vpcId, zone, cidr: SMALL_CIDR }).id;
+      fabric.addVSwitch(SMALL_CIDR);
+      return { vswitches: Object.fromEntries([[zone, [small]]]) };
+    },
+  },
+  async (t, cluster) => {
     await t.step(
       "pods wait once it is dry, and the log says why",
       () => runsDry(cluster, small),
@@ -69,7 +47,7 @@ Deno.test({
       () => isRestarted(cluster),
     );
   },
-});
+);
 
 async function runsDry(
   { kubectl, description }: Cluster,
