@@ -32,7 +32,7 @@ interface Recipe {
   readonly name: string;
   readonly tags: readonly string[];
   readonly config: Readonly<Record<string, unknown>>;
-  /** Files of this machine: another size or time makes another image. */
+  /** Files of this machine: another size or time makes another image, and so does one that is gone. */
   readonly inputs: readonly string[];
   readonly fill: (root: string) => Promise<void>;
   /** Counts changes of what `fill` calls. */
@@ -115,7 +115,10 @@ function recipes(programs: ReadonlyMap<string, string>): readonly Recipe[] {
         WorkingDir: "/",
         Env: [PATH],
       },
-      inputs: [BUSYBOX, program("agnhost"), program("coredns")],
+      inputs: [
+        ...[BUSYBOX, program("agnhost"), program("coredns")],
+        ...AGNHOST_PROGRAMS,
+      ],
       version: 2,
       fill: (root) =>
         fillAgnhost(root, {
@@ -209,8 +212,8 @@ async function place(from: string, to: string): Promise<void> {
 
 async function contentHash(recipe: Recipe): Promise<string> {
   const inputs = await Promise.all(recipe.inputs.map(async (path) => {
-    const { size, mtime } = await Deno.stat(path);
-    return [path, size, mtime?.getTime()];
+    const found = await exists(path) ? await Deno.stat(path) : undefined;
+    return [path, found?.size, found?.mtime?.getTime()];
   }));
   const { name, tags, config, fill, version } = recipe;
   const whole = JSON.stringify([
