@@ -3,11 +3,15 @@
  *
  * Installs the packages that the tests need, builds the launcher and the
  * executable so that the suites run them, runs all tests and examples, and
- * ends with one line: `N passed, N failed`, or `…, N skipped`. With
+ * ends with one line: `N passed, N failed`, or `…, N skipped`. Where Go is, a
+ * Kubernetes is built, once, and the walks in it are part of that. With
  * `--thorough` also what a commit only tries a part of.
  *
  * @module
  */
+import { findGo, findTools } from "./cluster/build.ts";
+import { AGNHOST_PACKAGES, CLUSTER_PACKAGES } from "./cluster/requirements.ts";
+import { CLUSTER_TOOLS, CONFORMANCE_TOOLS } from "./cluster/tools.ts";
 import {
   ensurePackages,
   LAUNCHER_PACKAGES,
@@ -41,8 +45,17 @@ const ALONE = [
 /** The folders of the code, which has its tests beside it. */
 const CODE = new Set(["deploy", "k8s", "modes", "netns", "pool"]);
 
+/** What happens in a real Kubernetes; `deno task test:cluster` is these alone. */
+const WALKS = "tests/cluster/walks";
+
 /** A run that takes longer hangs: it is killed, and has failed. */
 const RUN_DEADLINE_MS = 25 * 60_000;
+
+/**
+ * When a Kubernetes must be built, of the hour that all may take: its walks
+ * need a quarter of it.
+ */
+const BUILT_BY_MS = 42 * 60_000;
 
 /** deploy/compile.ts: no base binary can be had here. */
 const EXIT_NO_BASE = 3;
@@ -67,6 +80,7 @@ async function main(): Promise<number> {
     executable.count,
     await test(["--parallel", ...together], env),
     await test(alone, env),
+    await walk(env),
   ];
   const total = counts.reduce((sum, count) => ({
     passed: sum.passed + count.passed,
@@ -81,9 +95,11 @@ async function main(): Promise<number> {
 /** Without a package its tests fail or are skipped, each saying why. */
 async function prepare(): Promise<void> {
   const yes = Deno.args.includes("--yes");
+  const hasGo = await findGo() !== undefined;
   const wanted = [
     ...[...NETWORK_PACKAGES, ...LAUNCHER_PACKAGES],
     ...TEST_PACKAGES,
+    ...hasGo ? [...CLUSTER_PACKAGES, ...AGNHOST_PACKAGES] : [],
   ];
   await ensurePackages(wanted, { yes, say });
 }
@@ -104,6 +120,21 @@ async function compile(): Promise<{
   }
   say("FAILED: deno task compile");
   return { env: {}, count: { ...none, failed: 1 } };
+}
+
+/** The walks in a real Kubernetes; those that can't be are counted as skipped. */
+async function walk(env: Readonly<Record<string, string>>): Promise<Count> {
+  const all = [...CLUSTER_TOOLS, ...CONFORMANCE_TOOLS];
+  const deadlineMs = Math.max(0, BUILT_BY_MS - performance.now());
+  try {
+    await findTools(all, { mayBuild: true, onStep: say, deadlineMs });
+  } catch (error) {
+    say(`FAILED: ${error instanceof Error ? error.message : error}`);
+    return { passed: 0, failed: 1, skipped: 0 };
+  }
+  const names = (await Array.fromAsync(Deno.readDir(ROOT + WALKS)))
+    .map(({ name }) => `${WALKS}/${name}`).sort();
+  return await test(names, env);
 }
 
 /**

@@ -36,12 +36,17 @@ export type Tools =
 export interface BuildOptions {
   /** Whether to build what isn't there. */
   readonly mayBuild: boolean;
-  /** Hears of each step. */
+  /** Hears of each step, and each minute that it still goes on. */
   readonly onStep: (line: string) => void;
+  /** How long all builds may take together. @default {three hours} */
+  readonly deadlineMs?: number;
 }
 
 /** The largest takes eight minutes on an idle machine, this one may be busy. */
 const BUILD_DEADLINE_MS = 3 * 3_600_000;
+
+/** Nobody should wonder whether it hangs. */
+const TOLD_EACH_MS = 60_000;
 
 /**
  * Finds the programs, and builds those that aren't there.
@@ -50,8 +55,8 @@ const BUILD_DEADLINE_MS = 3 * 3_600_000;
  *
  * @param tools Which.
  * @param options See {@linkcode BuildOptions}.
- * @returns Where they are; or why there are none: for want of Go, or of a
- * build.
+ * @returns Where they are; or why there are none: for want of Go, of a build,
+ * of the modules that they are built from, or of time.
  * @throws {Error} When a build fails.
  */
 export async function findTools(
@@ -77,21 +82,57 @@ export async function findTools(
       reason: `not built yet: ${names}; run \`deno task cluster build\``,
     };
   }
+  const signal = AbortSignal.timeout(options.deadlineMs ?? BUILD_DEADLINE_MS);
   for (const [at, { tool, path }] of missing.entries()) {
-    options.onStep(`building ${tool.name} (${at + 1} of ${missing.length})`);
-    const startMs = Date.now();
-    await build(tool, path);
-    const { size } = await Deno.stat(path);
-    options.onStep(
-      `built ${tool.name} in ${Math.round((Date.now() - startMs) / 1000)} s, ` +
-        `${Math.round(size / 1e6)} MB`,
-    );
+    const of = `(${at + 1} of ${missing.length})`;
+    const reason = await buildAloud({ tool, path, of }, { options, signal });
+    if (reason !== undefined) return { ok: false, reason };
   }
   const paths = new Map(places.map(({ tool, path }) => [tool.name, path]));
   return { ok: true, paths };
 }
 
-async function findGo(): Promise<string | undefined> {
+/** Gives why it isn't built, where that is nobody's mistake. */
+async function buildAloud(
+  { tool, path, of }: { tool: Tool; path: string; of: string },
+  { options, signal }: { options: BuildOptions; signal: AbortSignal },
+): Promise<string | undefined> {
+  const { onStep } = options;
+  const startMs = Date.now();
+  const seconds = (): string =>
+    `${Math.round((Date.now() - startMs) / 1000)} s`;
+  onStep(`building ${tool.name} ${of}`);
+  const telling = setInterval(
+    () => onStep(`still building ${tool.name} ${of}, ${seconds()}`),
+    TOLD_EACH_MS,
+  );
+  try {
+    await build(tool, path, signal);
+  } catch (error) {
+    if (signal.aborted) {
+      return `${tool.name} wasn't built in time; what Go has compiled is kept, ` +
+        "so that `deno task cluster build` goes on from there";
+    }
+    if (!(error instanceof NoModuleError)) throw error;
+    return error.message;
+  } finally {
+    clearInterval(telling);
+  }
+  const { size } = await Deno.stat(path);
+  onStep(`built ${tool.name} in ${seconds()}, ${Math.round(size / 1e6)} MB`);
+}
+
+/** A module that can't be had: no network, or no proxy that has it. */
+class NoModuleError extends Error {
+  override readonly name = "NoModuleError";
+}
+
+/**
+ * Finds Go.
+ *
+ * @returns Its version; nothing where there is none.
+ */
+export async function findGo(): Promise<string | undefined> {
   try {
     return (await go(["env", "GOVERSION"])).trim();
   } catch (error) {
@@ -114,13 +155,17 @@ async function placeOf(
   }
 }
 
-async function build(tool: Tool, path: string): Promise<void> {
+async function build(
+  tool: Tool,
+  path: string,
+  signal: AbortSignal,
+): Promise<void> {
   const { module } = tool;
-  const source = await wrap(module);
+  const source = await wrap(module, signal);
   await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
   const draft = `${path}.${crypto.randomUUID()}`;
   try {
-    await go(buildArguments(tool, draft), source);
+    await go(buildArguments(tool, draft), { cwd: source, signal });
     await Deno.rename(draft, path);
   } finally {
     await Deno.remove(draft).catch(() => {});
@@ -128,7 +173,7 @@ async function build(tool: Tool, path: string): Promise<void> {
 }
 
 /** Makes the folder that a module's programs are built in. */
-async function wrap(module: ToolModule): Promise<string> {
+async function wrap(module: ToolModule, signal: AbortSignal): Promise<string> {
   const folder =
     `${cacheFolder()}/cluster/source/${module.name}-${module.version}`;
   const path = `${folder}/go.mod`;
@@ -140,7 +185,12 @@ async function wrap(module: ToolModule): Promise<string> {
   }
   await Deno.mkdir(folder, { recursive: true });
   const asked = `${module.path}@${module.version}`;
-  const { GoMod } = JSON.parse(await go(["mod", "download", "-json", asked]));
+  const said = await go(["mod", "download", "-json", asked], { signal })
+    .catch((error) => {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new NoModuleError(`Cannot get ${asked}: ${why}`);
+    });
+  const { GoMod } = JSON.parse(said);
   const text = wrapperOf(module, await Deno.readTextFile(GoMod));
   const draft = `${path}.${crypto.randomUUID()}`;
   await Deno.writeTextFile(draft, text);
@@ -160,12 +210,15 @@ export async function moduleFolder(module: ToolModule): Promise<string> {
 }
 
 /** Runs `go`, in a folder without a module unless told. */
-async function go(args: readonly string[], cwd = "/"): Promise<string> {
+async function go(
+  args: readonly string[],
+  { cwd = "/", signal = AbortSignal.timeout(BUILD_DEADLINE_MS) } = {},
+): Promise<string> {
   const { success, stdout, stderr } = await new Deno.Command("nice", {
     args: ["-n", "19", await goProgram(), ...args],
     cwd,
     env: { ...GO_ENVIRONMENT },
-    signal: AbortSignal.timeout(BUILD_DEADLINE_MS),
+    signal,
   }).output();
   if (success) return new TextDecoder().decode(stdout);
   const said = new TextDecoder().decode(stderr).trim().slice(-2_000);

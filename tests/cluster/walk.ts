@@ -1,14 +1,19 @@
 /**
  * A walk: a test that has a real cluster to itself.
  *
- * Without Go, which builds it, a walk is skipped aloud.
+ * Where there can be none, as without Go, which builds it, a walk is skipped
+ * aloud.
  *
  * @module
  */
+import { findMissing } from "../packages.ts";
 import type { ClusterWish } from "./arguments.ts";
 import { findTools } from "./build.ts";
+import { makeGroups, removeGroups } from "./cgroups.ts";
 import { type Cluster, type ClusterOptions, openCluster } from "./cluster.ts";
-import { CLUSTER_TOOLS } from "./tools.ts";
+import { run } from "./command.ts";
+import { AGNHOST_PACKAGES, CLUSTER_PACKAGES } from "./requirements.ts";
+import { CLUSTER_TOOLS, CONFORMANCE_TOOLS } from "./tools.ts";
 
 /** What a walk's cluster is. */
 export interface WalkWish
@@ -20,12 +25,9 @@ export interface WalkWish
 /** What a person, or a daemon, waits for at most. */
 export const SOON_MS = 90_000;
 
-const tools = await findTools(CLUSTER_TOOLS, {
-  mayBuild: false,
-  onStep: () => {},
-});
+const obstacle = await findObstacle();
 
-if (!tools.ok) say(`skipped: a cluster's walk: ${tools.reason}`);
+if (obstacle !== undefined) say(`skipped: a cluster's walk: ${obstacle}`);
 
 /**
  * Registers a walk.
@@ -41,7 +43,7 @@ export function walk(
 ): void {
   Deno.test({
     name,
-    ignore: !tools.ok,
+    ignore: obstacle !== undefined,
     // The daemons of a cluster outlive a test's steps.
     sanitizeOps: false,
     sanitizeResources: false,
@@ -59,6 +61,30 @@ export function walk(
       await fn(t, cluster);
     },
   });
+}
+
+/** Tells why this machine can't have a cluster, if so. */
+async function findObstacle(): Promise<string | undefined> {
+  const all = [...CLUSTER_TOOLS, ...CONFORMANCE_TOOLS];
+  const tools = await findTools(all, { mayBuild: false, onStep: () => {} });
+  if (!tools.ok) return tools.reason;
+  if (Deno.uid() !== 0) return "namespaces need root";
+  const missing =
+    (await findMissing([...CLUSTER_PACKAGES, ...AGNHOST_PACKAGES]))
+      .map(({ name }) => name).join(" ");
+  if (missing !== "") return `missing: apt-get install ${missing}`;
+  try {
+    const groups = makeGroups(`terway-probe-${crypto.randomUUID()}`);
+    await removeGroups(groups.folders);
+    // A machine's first process begins like this.
+    const own = ["--mount", "--pid", "--uts", "--ipc", "--cgroup", "--fork"];
+    const script = "mount -t proc proc /proc && mount -t tmpfs tmpfs /run";
+    await run(["unshare", ...own, "sh", "-ec", script]);
+  } catch (error) {
+    return `this machine allows none: ${
+      error instanceof Error ? error.message : error
+    }`;
+  }
 }
 
 /**
