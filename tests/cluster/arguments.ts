@@ -5,6 +5,7 @@
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { resolve } from "node:path";
+import { expectNoMore, readCount } from "../stage/words.ts";
 import { NETWORK_CONFORMANCE } from "./conformance.ts";
 import {
   ClusterError,
@@ -182,8 +183,16 @@ function readWish(verb: string, words: readonly string[]): ClusterWish {
     );
   }
   return {
-    nodeCount: readCount("nodes", args.nodes, NODE_LIMIT),
-    zoneCount: readCount("zones", args.zones, ZONE_LIMIT),
+    nodeCount: readCount({
+      name: "nodes",
+      text: args.nodes,
+      limit: NODE_LIMIT,
+    }),
+    zoneCount: readCount({
+      name: "zones",
+      text: args.zones,
+      limit: ZONE_LIMIT,
+    }),
     network,
     proxy: readChoice("proxy", args.proxy, PROXIES),
     families,
@@ -205,19 +214,6 @@ function readExec(words: readonly string[]): {
   return { name: "exec", machine, command: [program, ...rest] };
 }
 
-function readCount(
-  name: string,
-  text: string | undefined,
-  limit: number,
-): number {
-  if (text === undefined) return 2;
-  const count = Number(text);
-  if (/^\d+$/.test(text) && count >= 1 && count <= limit) return count;
-  throw new ClusterError(
-    `Cannot use --${name} ${text} as it must be 1 to ${limit}`,
-  );
-}
-
 function readChoice<T extends string>(
   name: string,
   text: string | undefined,
@@ -229,9 +225,4 @@ function readChoice<T extends string>(
   throw new ClusterError(
     `Cannot use --${name} ${text} as it must be ${choices.join(", ")}`,
   );
-}
-
-function expectNoMore(name: string, rest: readonly string[]): void {
-  if (rest.length === 0) return;
-  throw new ClusterError(`Cannot understand "${rest[0]}" after "${name}"`);
 }

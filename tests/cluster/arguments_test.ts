@@ -1,6 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import { StageError } from "../stage/description.ts";
 import { readCommand } from "./arguments.ts";
-import { ClusterError, DEFAULT_CLUSTER_DIR } from "./description.ts";
+import { DEFAULT_CLUSTER_DIR } from "./description.ts";
 
 const dir = DEFAULT_CLUSTER_DIR;
 
@@ -56,6 +57,6 @@ Deno.test("readCommand() refuses what it can't do, and says what it can", () => 
     [["--dir", "/run/cluster", "up"], "/run"],
   ];
   for (const [words, said] of refused) {
-    assertThrows(() => readCommand(words), ClusterError, said);
+    assertThrows(() => readCommand(words), StageError, said);
   }
 });

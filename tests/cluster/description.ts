@@ -5,7 +5,11 @@
  * @module
  */
 import { join } from "node:path";
-import type { StageCloud } from "../stage/description.ts";
+import {
+  type StageCloud,
+  StageError,
+  writeWhole,
+} from "../stage/description.ts";
 import type { Families } from "./arguments.ts";
 
 /** A machine of the cluster, with its process tree. */
@@ -43,7 +47,7 @@ export interface ClusterDescription {
 }
 
 /** A mistake of the caller, or what this machine lacks, in a line or two. */
-export class ClusterError extends Error {
+export class ClusterError extends StageError {
   /** The class's name, as in every error's text. */
   override readonly name = "ClusterError";
 }
@@ -107,10 +111,7 @@ export async function writeCluster(
   dir: string,
   description: ClusterDescription,
 ): Promise<void> {
-  const draft = join(dir, ".cluster.json");
-  const text = JSON.stringify(description, null, 2) + "\n";
-  await Deno.writeTextFile(draft, text, { mode: 0o600 });
-  await Deno.rename(draft, join(dir, "cluster.json"));
+  await writeWhole(join(dir, "cluster.json"), description);
 }
 
 /**

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { StageError } from "../stage/description.ts";
 import { SERVER_LOG } from "../stage/ledger.ts";
 import { Printer, table } from "../stage/terminal.ts";
 import { type Command, readCommand, USAGE } from "./arguments.ts";
@@ -37,7 +38,7 @@ async function main(words: readonly string[]): Promise<number> {
     }
     return await run(command, printer);
   } catch (error) {
-    const isExpected = error instanceof ClusterError ||
+    const isExpected = error instanceof StageError ||
       error instanceof CommandError || error instanceof TimeoutError;
     if (!isExpected) throw error;
     Deno.stderr.writeSync(new TextEncoder().encode(`${error.message}\n`));

@@ -6,6 +6,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { resolve } from "node:path";
 import { DEFAULT_STAGE_DIR, StageError } from "./description.ts";
+import { expectNoMore, readCount } from "./words.ts";
 
 /** A size of a stage. */
 export interface StageSize {
@@ -113,8 +114,16 @@ export function readCommand(words: readonly string[]): Command {
       return {
         name: verb,
         dir,
-        nodeCount: readCount("nodes", args.nodes, NODE_LIMIT),
-        zoneCount: readCount("zones", args.zones, ZONE_LIMIT),
+        nodeCount: readCount({
+          name: "nodes",
+          text: args.nodes,
+          limit: NODE_LIMIT,
+        }),
+        zoneCount: readCount({
+          name: "zones",
+          text: args.zones,
+          limit: ZONE_LIMIT,
+        }),
         ...(args.config === undefined ? {} : { config: args.config }),
       };
     case "pod":
@@ -176,22 +185,4 @@ function readRun(
 ): [string, ...string[]] {
   const [program = "/bin/sh", ...rest] = [...afterName, ...afterDashes];
   return [program, ...rest];
-}
-
-function readCount(
-  name: string,
-  text: string | undefined,
-  limit: number,
-): number {
-  if (text === undefined) return 2;
-  const count = Number(text);
-  if (/^\d+$/.test(text) && count >= 1 && count <= limit) return count;
-  throw new StageError(
-    `Cannot use --${name} ${text} as it must be 1 to ${limit}`,
-  );
-}
-
-function expectNoMore(name: string, rest: readonly string[]): void {
-  if (rest.length === 0) return;
-  throw new StageError(`Cannot understand "${rest[0]}" after "${name}"`);
 }

@@ -75,7 +75,7 @@ export interface StageDescription {
 /** A mistake of the caller, told in one line. */
 export class StageError extends Error {
   /** The class's name, as in every error's text. */
-  override readonly name = "StageError";
+  override readonly name: string = "StageError";
 }
 
 /** Where a stage lives unless told otherwise. */
@@ -126,11 +126,21 @@ export async function writeDescription(
   dir: string,
   description: StageDescription,
 ): Promise<void> {
-  const text = JSON.stringify(description, null, 2) + "\n";
-  const draft = join(dir, ".stage.json");
+  await writeWhole(join(dir, "stage.json"), description);
+}
+
+/**
+ * Writes a value as JSON; the file appears whole or not at all.
+ *
+ * @param path Where to.
+ * @param value What to write.
+ */
+export async function writeWhole(path: string, value: unknown): Promise<void> {
+  const draft = `${path}.${crypto.randomUUID()}`;
+  const text = JSON.stringify(value, null, 2) + "\n";
   // It holds an access key: an emulated one, but habits count.
   await Deno.writeTextFile(draft, text, { mode: 0o600 });
-  await Deno.rename(draft, join(dir, "stage.json"));
+  await Deno.rename(draft, path);
 }
 
 /**
