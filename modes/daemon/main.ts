@@ -8,7 +8,6 @@ import { vpcNodePlan } from "../../netns/datapath/vpc.ts";
 import type { Cidr } from "../../netns/ip.ts";
 import { type Kernel, openKernel } from "../../netns/kernel.ts";
 import type { Keeper, PoolStatus } from "../../pool/contract.ts";
-import { familiesOf } from "../../pool/family.ts";
 import { type History, openHistory } from "../../pool/history.ts";
 import { type Journal, openJournal } from "../../pool/journal.ts";
 import { openKeeper } from "../../pool/keeper.ts";
@@ -111,8 +110,7 @@ async function runIn(
     instanceId: node.instance.id,
   });
   await using kernel = await openKernel({ workerUrl: workerUrl() });
-  const families = familiesOf(config.ipStack);
-  using wayBack = new WayBack({ kernel, families, log });
+  using wayBack = new WayBack({ kernel, stack: config.ipStack, log });
   using history = openHistory(`${options.stateDir}/history.db`, {
     nowMs: Date.now,
     onFailure: (error) =>

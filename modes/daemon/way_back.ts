@@ -19,6 +19,7 @@ import {
 import type { Family } from "../../netns/ip.ts";
 import type { Kernel } from "../../netns/kernel.ts";
 import type { NftObject } from "../../netns/nft.ts";
+import { familiesOf, type IpStack } from "../../pool/family.ts";
 import type { Differing } from "../explain_form.ts";
 import { errorFields, type Log } from "../log.ts";
 
@@ -26,8 +27,8 @@ import { errorFields, type Log } from "../log.ts";
 export interface WayBackParts {
   /** The node's kernel. */
   readonly kernel: Kernel;
-  /** The families that pods have. */
-  readonly families: readonly Family[];
+  /** The families of pods' addresses. */
+  readonly stack: IpStack;
   /** Where changes and failures are told. */
   readonly log: Log;
 }
@@ -35,6 +36,7 @@ export interface WayBackParts {
 /** The way back of translated connections on this node. */
 export class WayBack implements Disposable {
   readonly #parts: WayBackParts;
+  readonly #families: readonly Family[];
   readonly #ears: Disposable;
   #isOpen = false;
   #work: Promise<void> = Promise.resolve();
@@ -47,6 +49,7 @@ export class WayBack implements Disposable {
    */
   constructor(parts: WayBackParts) {
     this.#parts = parts;
+    this.#families = familiesOf(parts.stack);
     this.#ears = parts.kernel.onEvent((event) => {
       const isOurs = event.kind === "rule" && event.action === "deleted" &&
         event.rule.mark === WAY_BACK_MARK;
@@ -75,7 +78,7 @@ export class WayBack implements Disposable {
    * @returns The commands that it equals; none while it isn't open.
    */
   commands(): readonly string[] {
-    return this.#isOpen ? wayBackCommands(this.#parts.families) : [];
+    return this.#isOpen ? wayBackCommands(this.#families) : [];
   }
 
   /**
@@ -85,8 +88,8 @@ export class WayBack implements Disposable {
    */
   async differences(): Promise<readonly Differing[]> {
     if (!this.#isOpen) return [];
-    const { kernel, families } = this.#parts;
-    const rules = await kernel.compare(wayBackPlan(families));
+    const { kernel } = this.#parts;
+    const rules = await kernel.compare(wayBackPlan(this.#families));
     const found: Differing[] = rules.map(({ problem, object }) => ({
       problem,
       object,
@@ -99,10 +102,10 @@ export class WayBack implements Disposable {
 
   /** Takes it away, for a node that no pods are left on. */
   async close(): Promise<void> {
-    const { kernel, families } = this.#parts;
+    const { kernel } = this.#parts;
     this.#isOpen = false;
     await this.#work;
-    await kernel.remove(wayBackPlan(families));
+    await kernel.remove(wayBackPlan(this.#families));
     if (await this.#isTableMade()) await kernel.host.nft(removeWayBack());
   }
 
@@ -125,8 +128,8 @@ export class WayBack implements Disposable {
   }
 
   async #make(): Promise<void> {
-    const { kernel, families, log } = this.#parts;
-    const plan = wayBackPlan(families);
+    const { kernel, log } = this.#parts;
+    const plan = wayBackPlan(this.#families);
     const isTableThere = await this.#isTableMade();
     if (!isTableThere) await kernel.host.nft(makeWayBack());
     const missing = await kernel.compare(plan);
