@@ -5,6 +5,7 @@
  */
 import type { Cloud, Instance } from "./cloud.ts";
 import {
+  type CallEnded,
   type ClientOptions,
   endpointsFrom,
   OpenApiTransport,
@@ -40,6 +41,8 @@ export interface CloudConfig {
   readonly secretFolder?: string;
   /** The file of a managed cluster's addon token, `credential_path`, if any. */
   readonly credentialPath?: string;
+  /** Hears of each call that ended; mustn't throw. */
+  readonly onCall?: (ended: CallEnded) => void;
 }
 
 /** An opened cloud. */
@@ -69,7 +72,7 @@ export interface OpenedCloud {
   credentialStatus(): CredentialStatus | undefined;
 }
 
-export type { CredentialStatus };
+export type { CallEnded, CredentialStatus };
 
 /**
  * Opens a cloud.
@@ -107,6 +110,7 @@ export async function openCloud(
     region,
     credentials,
     endpoints: endpointsFrom(region, env),
+    ...config.onCall && { onCall: config.onCall },
   };
   return {
     cloud: new AlibabaCloud(new OpenApiTransport(options)),

@@ -113,6 +113,34 @@ Deno.test("terway daemon goes on with the last good eni-config, also after a res
   }
 });
 
+Deno.test("terway daemon serves health and metrics where it is told to", async () => {
+  await using cluster = await openInCluster({
+    daemonFlags: ["--http", "127.0.0.1:9479"],
+  });
+  const { caller, stage } = cluster;
+  using pod = new Sandbox(stage, "pod");
+  cluster.addPod("pod");
+  await caller.ok("ADD", pod.env);
+  const read = async (path: string): Promise<string> => {
+    const code = `const r = await fetch("http://127.0.0.1:9479${path}");` +
+      "console.log(r.status, await r.text());";
+    const { stdout } = await new Deno.Command("nsenter", {
+      args: [`--net=${caller.node.netns}`, Deno.execPath(), "eval", code],
+    }).output();
+    return new TextDecoder().decode(stdout);
+  };
+  assertEquals(await read("/healthz"), "200 ok\n\n");
+  assertEquals(await read("/readyz"), "200 ok\n\n");
+  const text = await read("/metrics");
+  for (
+    const line of [
+      'terway_pool_addresses{state="leased"} 1',
+      'terway_verb_seconds_count{verb="ADD",outcome="ok"} 1',
+      'terway_cloud_call_seconds_count{api="CreateNetworkInterface",outcome="ok"} 1',
+    ]
+  ) assertStringIncludes(text, line);
+});
+
 Deno.test("terway daemon leaves pods alone that aren't its business, and annotates none where that is switched off", async () => {
   await using cluster = await openInCluster({
     config: { enable_patch_pod_ips: false },

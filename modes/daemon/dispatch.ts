@@ -8,6 +8,7 @@ import { KernelError } from "../../netns/kernel.ts";
 import { PoolError } from "../../pool/error.ts";
 import { errorFields, type Log } from "../log.ts";
 import type { WireRequest } from "../wire.ts";
+import type { Meter } from "./meter.ts";
 import type { PodBook } from "./pod_book.ts";
 import type { Attacher, SandboxRequest } from "./attach.ts";
 import { eniOf } from "./attached.ts";
@@ -67,6 +68,8 @@ export interface DispatchParts {
   readonly broken: (error: Error) => void;
   /** Serves operators. */
   readonly commands: OperatorCommands;
+  /** Hears how long each verb took. */
+  readonly meter?: Pick<Meter, "verbEnded">;
   /** Where failures are told. */
   readonly log: Log;
 }
@@ -95,13 +98,17 @@ export async function dispatch(
   };
   const tookMs = (): number =>
     Math.round((performance.now() - startMs) * 100) / 100;
+  const measure = (outcome: "ok" | "refused"): void =>
+    parts.meter?.verbEnded({ name: verb, outcome, seconds: tookMs() / 1000 });
   try {
     const served = name === undefined
       ? await serveVerb(parts, request, gone)
       : { answer: await serveCommand(parts, { name, request }, gone) };
     parts.log.debug("served", { ...fields, took_ms: tookMs() });
+    measure("ok");
     return served;
   } catch (error) {
+    measure("refused");
     parts.log.warning("refused", {
       ...fields,
       took_ms: tookMs(),

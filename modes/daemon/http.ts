@@ -6,15 +6,14 @@
  *
  * @module
  */
-import type { Keeper } from "../../pool/contract.ts";
 import type { Log } from "../log.ts";
 import type { NotReady } from "./dispatch.ts";
-import { metricsText } from "./metrics.ts";
+import type { Meter } from "./meter.ts";
 
 /** What it tells of. */
 export interface HttpParts {
-  /** The pool. */
-  readonly keeper: Pick<Keeper, "status">;
+  /** What Prometheus reads. */
+  readonly meter?: Meter;
   /** Says why no ADD can be served, if none can. */
   readonly notReady: () => NotReady | undefined;
   /** Where it is told that it can't be served. */
@@ -41,7 +40,10 @@ export function serveHttp(
   return server;
 }
 
-function answer(path: string, { keeper, notReady }: HttpParts): Response {
+async function answer(
+  path: string,
+  { meter, notReady }: HttpParts,
+): Promise<Response> {
   switch (path) {
     case "/healthz":
       return new Response("ok\n");
@@ -52,8 +54,9 @@ function answer(path: string, { keeper, notReady }: HttpParts): Response {
         : new Response(`${reason.why}\n`, { status: 503 });
     }
     case "/metrics":
-      return new Response(metricsText(keeper.status()), {
-        headers: { "content-type": "text/plain; version=0.0.4" },
+      if (meter === undefined) break;
+      return new Response(await meter.text(), {
+        headers: { "content-type": meter.contentType },
       });
   }
   return new Response("not found\n", { status: 404 });

@@ -31,6 +31,7 @@ import type { ConfigPlaces, LoadedConfig } from "./eni_conf_file.ts";
 import { loadToStart } from "./last_good.ts";
 import { LiveConfig } from "./live.ts";
 import { Lender } from "./lender.ts";
+import { type Meter, openMeter } from "./meter.ts";
 import { type DaemonMode, requireMode } from "./mode.ts";
 import type { NodeEnis } from "./enis.ts";
 import { releaseGone } from "./gone.ts";
@@ -104,7 +105,9 @@ async function runIn(
   const config = await withServiceCidr(loaded.config, cluster, options.mode);
   for (const warning of loaded.warnings) log.warning(warning);
   requireTrunkable(config, options.mode, places.path);
-  const node = await openNode(config, log);
+  const meter = await openMeter(options.http !== undefined);
+  const onCall = meter?.callEnded;
+  const node = await openNode(config, { log, ...onCall && { onCall } });
   tellTrunkless(config, node, { log, ...cluster && { cluster } });
   using journal = openJournal(`${options.stateDir}/journal.db`, {
     instanceId: node.instance.id,
@@ -130,7 +133,7 @@ async function runIn(
     wayBack,
     history,
     mode,
-    ...cluster && { cluster },
+    ...{ ...cluster && { cluster }, ...meter && { meter } },
     log,
   };
   const pool = await poolOptions({
@@ -139,11 +142,7 @@ async function runIn(
   });
   const enis = pool.host;
   await using keeper = openKeeper(pool);
-  if (options.drain) {
-    await keeper.start(AbortSignal.timeout(START_DEADLINE_MS));
-    await drain({ ...parts, keeper }, AbortSignal.timeout(DRAIN_DEADLINE_MS));
-    return;
-  }
+  if (options.drain) return await drainAlone({ ...parts, keeper });
   const podCidr = await openPodCidr(parts);
   const uplink = await kernel.findLink(node.instance.primaryMac);
   const uplinkMtu = config.mtu ?? uplink?.mtu;
@@ -191,6 +190,14 @@ async function openPodCidr(
   return podCidr;
 }
 
+/** `--drain`: no daemon serves meanwhile. */
+async function drainAlone(
+  parts: Parts & Pick<Pool, "keeper">,
+): Promise<void> {
+  await parts.keeper.start(AbortSignal.timeout(START_DEADLINE_MS));
+  await drain(parts, AbortSignal.timeout(DRAIN_DEADLINE_MS));
+}
+
 async function drain(
   { options: { podCidr }, journal, kernel, hostWatch, wayBack, keeper }:
     & Parts
@@ -219,6 +226,7 @@ interface Parts {
   readonly history: History;
   readonly mode: DaemonMode;
   readonly cluster?: Cluster;
+  readonly meter?: Meter;
   readonly log: Log;
 }
 
@@ -237,8 +245,7 @@ async function serveUntilTold(parts: Parts & Pool): Promise<void> {
   const serviceCidrs = Object.values(config.serviceCidrs ?? {});
   const sharing = new Sharing({ ...parts, serviceCidrs });
   const own = { ...nodeIpsOf(node), ...mtu && { mtu } };
-  const wanted = { ...own, extraRoutes, sharing };
-  const attacher = new Attacher({ ...parts, ...wanted });
+  const attacher = new Attacher({ ...parts, ...own, extraRoutes, sharing });
   const commands = operatorCommands({ ...parts, sharing }, attacher);
   const started = keeper.start(AbortSignal.timeout(START_DEADLINE_MS));
   started.catch((error) =>
@@ -259,6 +266,7 @@ async function serveUntilTold(parts: Parts & Pool): Promise<void> {
     notReady,
     addDeadlineMs,
     ...parts.cluster && { pods: parts.cluster.pods },
+    ...parts.meter && { meter: parts.meter },
     broken: (error: Error) => stop.reject(error),
     commands,
     log,
@@ -273,7 +281,8 @@ async function serveUntilTold(parts: Parts & Pool): Promise<void> {
   const tombstones = `${options.stateDir}/tombstones`;
   const upkeep = keepUp({ ...parts, tombstones, attacher, repairer });
   followCluster({ ...parts, serviceCidrs, live }, attacher);
-  await using _http = serveHttp(options.http, { keeper, notReady, log });
+  parts.meter?.follow(keeper);
+  await using _http = serveHttp(options.http, { ...parts, notReady });
   await using _install = beginInstall(parts);
   try {
     onSignal((signal) => stop.resolve(signal));

@@ -7,6 +7,7 @@
 import { CloudError } from "../../pool/cloud.ts";
 import type { Cloud, Instance, InstanceLimits } from "../../pool/cloud.ts";
 import {
+  type CallEnded,
   type CredentialStatus,
   openCloud,
   type OpenedCloud,
@@ -33,6 +34,14 @@ export interface NodeFacts {
   readonly credentials: () => CredentialStatus | undefined;
 }
 
+/** What asking about a node works with. */
+export interface NodeParts {
+  /** Hears of each call of the cloud that ended. */
+  readonly onCall?: (ended: CallEnded) => void;
+  /** Where waiting is told. */
+  readonly log: Log;
+}
+
 /** One question to metadata or cloud may take this long. */
 const QUESTION_DEADLINE_MS = 20_000;
 
@@ -48,18 +57,19 @@ const TRY_PAUSE_MS = 10_000;
  * Finds out about the node.
  *
  * @param config The configuration.
- * @param log Where waiting is told.
+ * @param parts What asking works with.
  * @returns The node.
  * @throws {CloudError} When the cloud can't be asked, or says that the
  * configuration can't be right.
  */
 export async function openNode(
   config: DaemonConfig,
-  log: Log,
+  parts: NodeParts,
 ): Promise<NodeFacts> {
+  const { log } = parts;
   for (let count = 1;; count++) {
     try {
-      return await ask(config, log);
+      return await ask(config, parts);
     } catch (error) {
       if (count === TRY_LIMIT || !mayPass(error)) throw error;
       log.warning("the node can't be described yet: trying again", {
@@ -71,7 +81,10 @@ export async function openNode(
   }
 }
 
-async function ask(config: DaemonConfig, log: Log): Promise<NodeFacts> {
+async function ask(
+  config: DaemonConfig,
+  { onCall, log }: NodeParts,
+): Promise<NodeFacts> {
   const soon = (): AbortSignal => AbortSignal.timeout(QUESTION_DEADLINE_MS);
   const opened = await openCloud(
     {
@@ -83,6 +96,7 @@ async function ask(config: DaemonConfig, log: Log): Promise<NodeFacts> {
       ...(config.credentialPath === undefined
         ? {}
         : { credentialPath: config.credentialPath }),
+      ...onCall && { onCall },
     },
     (name) => Deno.env.get(name),
     soon(),

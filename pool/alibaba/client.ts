@@ -15,7 +15,7 @@ import openapi, {
 } from "@alicloud/openapi-client";
 import { RuntimeOptions } from "@alicloud/tea-util";
 import { z } from "zod";
-import { CloudError } from "../cloud.ts";
+import { CloudError, type CloudErrorKind } from "../cloud.ts";
 import { orAbort } from "./abort.ts";
 import {
   type CredentialChain,
@@ -63,6 +63,18 @@ export interface ClientOptions {
    * @default {20000}
    */
   readonly deadlineMs?: number;
+  /** Hears of each call that ended; mustn't throw. */
+  readonly onCall?: (ended: CallEnded) => void;
+}
+
+/** A call that ended. */
+export interface CallEnded {
+  /** The cloud's name of it, such as `CreateNetworkInterface`. */
+  readonly api: string;
+  /** Why it failed; nothing when it didn't. */
+  readonly kind?: CloudErrorKind;
+  /** How long it took. */
+  readonly seconds: number;
 }
 
 /** Where the services are. */
@@ -160,6 +172,26 @@ export class OpenApiTransport implements ApiTransport {
 
   /** {@inheritDoc ApiTransport.call} */
   async call(call: ApiCall, signal: AbortSignal): Promise<unknown> {
+    const { onCall } = this.#options;
+    const startMs = performance.now();
+    const tell = (kind?: CloudErrorKind): void =>
+      onCall?.({
+        api: call.action,
+        ...kind && { kind },
+        seconds: (performance.now() - startMs) / 1000,
+      });
+    try {
+      const body = await this.#call(call, signal);
+      tell();
+      return body;
+    } catch (error) {
+      // What we gave up ourselves says nothing of the cloud.
+      if (error instanceof CloudError) tell(error.kind);
+      throw error;
+    }
+  }
+
+  async #call(call: ApiCall, signal: AbortSignal): Promise<unknown> {
     signal.throwIfAborted();
     const { credentials, deadlineMs = DEADLINE_MS } = this.#options;
     const deadline = AbortSignal.timeout(deadlineMs);
