@@ -45,6 +45,9 @@ export interface BuildOptions {
 /** The largest takes eight minutes on an idle machine, this one may be busy. */
 const BUILD_DEADLINE_MS = 3 * 3_600_000;
 
+/** Kubernetes' own `go.mod` asks for 1.24. */
+const GO_MINOR = 24;
+
 /** Nobody should wonder whether it hangs. */
 const TOLD_EACH_MS = 60_000;
 
@@ -67,8 +70,8 @@ export async function findTools(
   if (goVersion === undefined) {
     return {
       ok: false,
-      reason: "no Kubernetes without Go, which builds it: install Go 1.24 " +
-        "or later, see https://go.dev/dl",
+      reason: `no Kubernetes without Go 1.${GO_MINOR} or later, which builds ` +
+        "it: see https://go.dev/dl",
     };
   }
   const places = await Promise.all(
@@ -128,13 +131,15 @@ class NoModuleError extends Error {
 }
 
 /**
- * Finds Go.
+ * Finds a Go that is new enough.
  *
  * @returns Its version; nothing where there is none.
  */
 export async function findGo(): Promise<string | undefined> {
   try {
-    return (await go(["env", "GOVERSION"])).trim();
+    const version = (await go(["env", "GOVERSION"])).trim();
+    const minor = Number(/^go1\.(\d+)/.exec(version)?.[1] ?? 0);
+    return minor < GO_MINOR ? undefined : version;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
