@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { clusterPart } from "./cluster.ts";
 import { type Command, readCommand, UsageError, usageOf } from "./arguments.ts";
 import { concurrent } from "./concurrent.ts";
 import { growth } from "./growth.ts";
@@ -30,6 +31,7 @@ const PARTS: readonly Part[] = [
   memory,
   pool,
   guestPart,
+  clusterPart,
 ];
 
 async function main(): Promise<number> {

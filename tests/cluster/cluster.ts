@@ -41,11 +41,16 @@ import { openTree, type Tree } from "./tree.ts";
 export interface ClusterOptions extends ClusterWish {
   /** Its folder, absolute. */
   readonly dir: string;
+  /** The nodes' type. @default {4 cards of 15 addresses} */
+  readonly instanceType?: string;
   /** Keys of eni_conf that win over those that the cloud needs. */
   readonly eniConf?: (region: Region) => Readonly<Record<string, unknown>>;
   /** Hears of each step, once it is done. */
   readonly onStep: (line: string) => void;
 }
+
+/** In a cluster's folder, terway's requests of the API server. */
+export const AUDIT_LOG = "log/audit.jsonl";
 
 /** The machine of the control plane. */
 export const CONTROL_PLANE = "cp";
@@ -121,7 +126,7 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
       zoneCount: options.zoneCount,
       nodeCount: nodeCount + 1,
       nodeNames: [...names, CONTROL_PLANE],
-      instanceType: INSTANCE_TYPE,
+      instanceType: options.instanceType ?? INSTANCE_TYPE,
       ipv6: options.families !== "ipv4",
       cloud: CLOUD,
     }),
@@ -183,6 +188,7 @@ async function startAll(
     ranges,
     keyDir,
     dataDir: join(dir, STATE_DIR, "etcd"),
+    auditLog: join(dir, AUDIT_LOG),
     programs,
     kubectl,
   });

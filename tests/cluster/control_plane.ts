@@ -14,6 +14,8 @@ import type { Tree } from "./tree.ts";
 export interface ControlPlaneWish {
   /** Its machine. */
   readonly tree: Tree;
+  /** The file that terway's requests are written to, a line each. */
+  readonly auditLog: string;
   /** Its machine's address. */
   readonly ip: string;
   /** Of what Services and nodes get theirs. */
@@ -30,6 +32,9 @@ export interface ControlPlaneWish {
 
 /** A cold API server creates its roles and namespaces first. */
 const READY_DEADLINE_MS = 120_000;
+
+/** What terway asks for, and nobody else. */
+const AUDIT_POLICY = new URL("./audit.yml", import.meta.url).pathname;
 
 const CLIENTS = "http://127.0.0.1:2379";
 const PEERS = "http://127.0.0.1:2380";
@@ -95,7 +100,7 @@ function etcdFlags({ dataDir }: ControlPlaneWish): Record<string, string> {
 }
 
 function apiServerFlags(
-  { keyDir, ip, ranges }: ControlPlaneWish,
+  { keyDir, ip, ranges, auditLog }: ControlPlaneWish,
 ): Record<string, string> {
   const key = (name: string): string => join(keyDir, name);
   return {
@@ -106,6 +111,8 @@ function apiServerFlags(
     "tls-cert-file": key("apiserver.crt"),
     "tls-private-key-file": key("apiserver.key"),
     "client-ca-file": key("ca.crt"),
+    "audit-policy-file": AUDIT_POLICY,
+    "audit-log-path": auditLog,
     "authorization-mode": "Node,RBAC",
     "enable-admission-plugins": "NodeRestriction",
     "allow-privileged": "true",

@@ -91,14 +91,16 @@ export async function createPods(
  *
  * @param kubectl Asks the API server.
  * @param which Words of kubectl that name them.
+ * @param deadlineS How long they may take, in seconds.
  */
 export async function waitForReadyPods(
   kubectl: Kubectl,
   which: readonly string[],
+  deadlineS: number = READY_DEADLINE_S,
 ): Promise<void> {
-  const timeout = `--timeout=${READY_DEADLINE_S}s`;
+  const timeout = `--timeout=${deadlineS}s`;
   await kubectl(["wait", ...which, "--for=condition=Ready", timeout], {
-    signal: AbortSignal.timeout((READY_DEADLINE_S + 10) * 1000),
+    signal: AbortSignal.timeout((deadlineS + 10) * 1000),
   });
 }
 

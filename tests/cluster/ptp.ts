@@ -6,8 +6,8 @@
  */
 import type { Tree } from "./tree.ts";
 
-/** The name under which it is found and taken away. */
-const CONFLIST = "/etc/cni/net.d/10-ptp.conflist";
+/** The runtime takes the first by name: it comes before terway's. */
+const CONFLIST = "/etc/cni/net.d/00-ptp.conflist";
 
 /**
  * Gives every node that network.
@@ -24,6 +24,15 @@ export async function startPtp(
     const script = `cat >${CONFLIST}.new && mv ${CONFLIST}.new ${CONFLIST}`;
     await trees.get(name)?.run(["sh", "-c", script], { stdin: conflist(own) });
   }
+}
+
+/**
+ * Takes that network away again; pods that have it keep it.
+ *
+ * @param trees The nodes' machines.
+ */
+export async function stopPtp(trees: Iterable<Tree>): Promise<void> {
+  for (const tree of trees) await tree.run(["rm", "-f", CONFLIST]);
 }
 
 function conflist(cidrs: readonly string[]): string {
