@@ -11,6 +11,9 @@ const MAIN = new URL("../main.ts", import.meta.url).pathname;
 
 const NODE = "cn-a.i-1";
 
+/** 4 ENIs, and 16 members of a trunk. */
+const TRUNK_TYPE = "ecs.g7.xlarge";
+
 /** `terway device-plugin` beside a stage's first daemon. */
 class Plugin implements AsyncDisposable {
   readonly folder: string = Deno.makeTempDirSync({ prefix: "terway-" });
@@ -162,6 +165,38 @@ Deno.test("terway device-plugin counts attached ENIs without hot plugging, and n
   flags = ["--daemon-mode", "ENIMultiIP"];
   await stage.restartDaemon("n1");
   await plugin.until("alicloud/eni", "0 of 3");
+});
+
+Deno.test("terway device-plugin advertises what a trunk takes, and nothing where it is switched off", async () => {
+  const config: Record<string, unknown> = { "enable_eni_trunking": true };
+  await using stage = await openStage({
+    ...{ nodeCount: 1, zoneCount: 1, config, instanceType: TRUNK_TYPE },
+  });
+  await using plugin = new Plugin(stage);
+  await plugin.kubelet.start();
+  await plugin.until("aliyun/member-eni", "16 of 16");
+  assertEquals(plugin.count("aliyun/eni"), "0 of 0");
+  const { kubelet } = plugin;
+  const [first] = kubelet.resource("aliyun/member-eni")?.allocatable ?? [];
+  assertEquals(first, `${NODE}-0`);
+  const names = (await Array.fromAsync(Deno.readDir(plugin.folder)))
+    .map(({ name }) => name).sort();
+  assertEquals(names, [
+    "kubelet.sock",
+    "terway-aliyun-eni.sock",
+    "terway-aliyun-member-eni.sock",
+  ]);
+
+  config["disable_device_plugin"] = true; // a daemon is started with it
+  await stage.killDaemon("n1");
+  await stage.restartDaemon("n1");
+  await plugin.until("aliyun/member-eni", "0 of 16"); // known, so not forgotten
+  await using late = new Plugin(stage, "--resource", "alicloud/eni");
+  await late.kubelet.start();
+  await plugin.kubelet.kill();
+  await plugin.kubelet.start();
+  await plugin.until("aliyun/member-eni", "0 of 16");
+  assertEquals(late.count("alicloud/eni"), "none");
 });
 
 Deno.test("terway device-plugin says what to do without a kubelet's folder, and where flags are wrong", async () => {

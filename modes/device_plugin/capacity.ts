@@ -22,6 +22,8 @@ export interface EniFigures {
   readonly enis: readonly EniFigure[];
   /** Others' ENIs on this instance. */
   readonly foreignCount: number;
+  /** ENIs that may hang on the node's trunk; absent where it has none to use. */
+  readonly memberCount?: number;
 }
 
 /** An ENI of the pool. */

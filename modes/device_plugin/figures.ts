@@ -16,6 +16,11 @@ const count = z.int().min(0);
 const status = z.object({
   daemonMode: z.string(),
   devicePlugin: z.boolean().optional(),
+  trunk: z.object({
+    eniId: z.string().optional(),
+    memberCapacity: count,
+    reason: z.string().optional(),
+  }).optional(),
   pool: z.object({
     mode: z.string(),
     limits: z.object({ eniCount: count, hotPlug: z.boolean() }),
@@ -60,14 +65,17 @@ export function figuresOf(told: unknown): EniFigures {
         "daemon and device plugin must be of one version",
     );
   }
-  const { daemonMode, devicePlugin: isWanted = true, pool } = data;
+  const { daemonMode, devicePlugin: isWanted = true, trunk, pool } = data;
   const { mode, limits, health } = pool;
   if (mode !== "serving" && mode !== "draining") {
     // Whose the ENIs are is known only once the cloud has told.
     throw new FiguresError(`the daemon's pool is ${mode}`);
   }
+  const hasTrunk = mode === "serving" && trunk?.eniId !== undefined &&
+    trunk.reason === undefined;
   return {
     daemonMode,
+    ...hasTrunk && { memberCount: trunk.memberCapacity },
     isWanted,
     eniCount: mode === "serving" ? limits.eniCount : 0,
     hotPlug: limits.hotPlug,

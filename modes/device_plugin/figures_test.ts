@@ -29,6 +29,19 @@ const count = (pool: Readonly<Record<string, unknown>>): number =>
 
 const HOT = { limits: { eniCount: 3, hotPlug: true } };
 
+Deno.test("members are those that a trunk takes which can be used", () => {
+  const check = (trunk: unknown, memberCount?: number) => {
+    const figures = figuresOf({ ...told() as object, trunk });
+    assertEquals(figures.memberCount, memberCount);
+  };
+  check(undefined);
+  check({ memberCount: 0, memberCapacity: 20, reason: "no trunk" });
+  check({ memberCount: 0, memberCapacity: 20 });
+  check({ eniId: "eni-t", memberCount: 3, memberCapacity: 20 }, 20);
+  const one = { eniId: "eni-t", memberCount: 0, memberCapacity: 20 };
+  check({ ...one, reason: "it can't be used yet" });
+});
+
 Deno.test("figuresOf() reads what devices go by", () => {
   assertEquals(figuresOf(told()), {
     daemonMode: "ENIOnly",

@@ -7,11 +7,9 @@
 import { readCommandLine } from "../command_line.ts";
 import { errorFields, type Log, openLog } from "../log.ts";
 import { type PluginArguments, readArguments, USAGE } from "./arguments.ts";
-import { devicesOf, type EniFigures, promisedCount } from "./capacity.ts";
+import { Advert } from "./advert.ts";
+import { type EniFigures, promisedCount } from "./capacity.ts";
 import { followDaemon } from "./follow.ts";
-import { keepRegistered } from "./keep.ts";
-import { recall, remember } from "./memory.ts";
-import { PluginServer } from "./plugin.ts";
 
 /**
  * Runs the device plugin until it is told to stop.
@@ -41,14 +39,6 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-/** A resource that nobody wants, and the kubelet never heard of, stays so. */
-function isUnknown(
-  { isWanted }: EniFigures,
-  count: number | undefined,
-): boolean {
-  return !isWanted && count === undefined;
-}
-
 /** Without the kubelet's folder there is nobody to serve. */
 async function requireFolder(folder: string): Promise<void> {
   const found = await Deno.stat(folder).catch(() => undefined);
@@ -61,62 +51,39 @@ async function requireFolder(folder: string): Promise<void> {
   );
 }
 
-/**
- * One resource. `aliyun/member-eni` of trunk nodes will be a second one beside
- * it: a count of its own from the same figures, a socket of its own.
- */
+/** What pods of a trunk node ask for. Source: reference §1.6. */
+const MEMBER_RESOURCE = "aliyun/member-eni";
+
+/** Whole ENIs by one name, and members of the node's trunk. */
 async function run(
   { resource, nodeName, folder, socket }: PluginArguments,
   log: Log,
   stop: AbortController,
 ): Promise<void> {
   const { signal } = stop;
-  const endpoint = `terway-${resource.replace("/", "-")}.sock`;
-  const memory = `${socket}-${endpoint}.json`;
-  let count = await recall(memory, nodeName);
-  let listedCount = count ?? 0;
-  const first = Promise.withResolvers<void>();
-  const server = new PluginServer(
-    `${folder}/${endpoint}`,
-    () => devicesOf({ nodeName, count: count ?? 0, listedCount }),
-  );
+  const common = { nodeName, folder, socket, log };
+  await using whole = new Advert({ ...common, resource });
+  await using members = new Advert({ ...common, resource: MEMBER_RESOURCE });
+  await whole.recall();
+  await members.recall();
   const onFigures = (figures: EniFigures): void => {
-    const next = promisedCount(figures);
-    if (next === count || isUnknown(figures, count)) return;
-    const { daemonMode } = figures;
-    log.info("ENIs for pods", {
-      resource,
-      count: next,
-      was: count,
+    const { daemonMode, isWanted, memberCount } = figures;
+    whole.promise(isWanted ? promisedCount(figures) : undefined, {
       daemonMode,
     });
-    count = next;
-    listedCount = Math.max(listedCount, next);
-    server.tell();
-    first.resolve();
-    remember(memory, { nodeName, count }).catch((error) =>
-      log.warning("a restart won't know the figure", errorFields(error))
-    );
+    members.promise(isWanted ? memberCount : undefined, { daemonMode });
   };
-  if (count !== undefined) {
-    log.info("ENIs for pods, as of the last process", { resource, count });
-    first.resolve();
-  }
-  signal.addEventListener("abort", () => first.resolve());
-  const keeping = first.promise.then(() =>
-    keepRegistered({ folder, endpoint, resource, server, log }, signal)
-  );
-  const hasFigures = count !== undefined;
-  const following = followDaemon(
-    { socket, hasFigures, onFigures, log },
-    signal,
-  );
+  const hasFigures = whole.isKnown;
+  const all = [
+    whole.keep(signal),
+    members.keep(signal),
+    followDaemon({ socket, hasFigures, onFigures, log }, signal),
+  ];
   try {
-    await Promise.race([keeping, following]);
+    await Promise.race(all);
     log.info("stopping");
   } finally {
     stop.abort();
-    await server.close();
-    await Promise.allSettled([keeping, following]);
+    await Promise.allSettled(all);
   }
 }

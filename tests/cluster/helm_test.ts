@@ -3,7 +3,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { parse, parseAll } from "@std/yaml";
 import { findTools } from "./build.ts";
 import { run } from "./command.ts";
-import { HELM_TOOL, KUBERNETES_VERSION } from "./tools.ts";
+import { CLUSTER_TOOLS, HELM_TOOL, KUBERNETES_VERSION } from "./tools.ts";
 
 const DEPLOY = new URL("../../deploy/", import.meta.url).pathname;
 
@@ -11,6 +11,11 @@ const tools = await findTools([HELM_TOOL], {
   mayBuild: false,
   onStep: () => {},
 });
+const others = await findTools(
+  CLUSTER_TOOLS.filter(({ name }) => name === "kubectl"),
+  { mayBuild: false, onStep: () => {} },
+);
+const kubectl = others.ok ? others.paths.get("kubectl") ?? "" : "";
 const helm = tools.ok ? tools.paths.get("helm") ?? "" : "";
 if (!tools.ok) {
   const line = `skipped: the chart against the manifests: ${tools.reason}\n`;
@@ -72,6 +77,16 @@ for (
     },
   });
 }
+
+Deno.test({
+  name: "the chart with a trunk makes what kustomize/trunk does",
+  ignore: !tools.ok || kubectl === "",
+  fn: async () => {
+    const flags = ["--set", "eniConf.enable_eni_trunking=true", ...EDITED];
+    const made = await run([kubectl, "kustomize", `${DEPLOY}kustomize/trunk`]);
+    assertEquals(byName(await render(...flags)), byName(made));
+  },
+});
 
 Deno.test({
   name: "the chart refuses a mode and a value that there aren't",
