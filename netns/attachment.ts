@@ -90,6 +90,11 @@ export interface PodNetwork {
    * for the interface whose default route is the pod's.
    */
   readonly podTable?: number;
+  /**
+   * The name of the interface whose ADD made this one too; both go by its DEL.
+   * Absent for the interface that a runtime named itself.
+   */
+  readonly beside?: string;
 }
 
 /** A pod on an ENI that it shares, by policy routing. */

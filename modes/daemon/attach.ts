@@ -14,7 +14,7 @@ import { NetlinkError } from "../../netns/errno.ts";
 import type { Cidr, Ip } from "../../netns/ip.ts";
 import type { Kernel } from "../../netns/kernel.ts";
 import { planOf, type Plans } from "../../netns/recipe.ts";
-import type { Difference, Plan } from "../../netns/step.ts";
+import type { Difference } from "../../netns/step.ts";
 import { PoolError } from "../../pool/error.ts";
 import type { History } from "../../pool/history.ts";
 import { errorFields, type Log } from "../log.ts";
@@ -28,6 +28,14 @@ import {
   whereOf,
 } from "./attached.ts";
 import type { NodeEnis } from "./enis.ts";
+import {
+  type Added,
+  besidesOf,
+  claimAll,
+  joined,
+  staleOf,
+  type StillValid,
+} from "./interfaces.ts";
 import type { Lender } from "./lender.ts";
 import { requireAsMade, requireAttached } from "./checked.ts";
 import type { CniRequest } from "./request.ts";
@@ -35,7 +43,7 @@ import { meaning } from "./result.ts";
 import { Sandboxes } from "./sandboxes.ts";
 import type { Sharing } from "./sharing.ts";
 import { Unheard } from "./unheard.ts";
-import { wishOf } from "./wish.ts";
+import { wishesOf } from "./wish.ts";
 
 /** What an attacher works with. */
 export interface AttacherParts {
@@ -63,21 +71,6 @@ export interface AttacherParts {
 
 /** A call on a sandbox, decoded. */
 export type SandboxRequest = CniRequest & { readonly owner: Owner };
-
-/** What an ADD did. */
-export interface Added {
-  /** What the pod has. */
-  readonly attachment: Attachment;
-  /** How the kernel was set up for it. */
-  readonly plan: Plan;
-  /** To be called once the caller has its answer. */
-  readonly heard: () => void;
-  /**
-   * To be called when no caller can have it: takes everything back, unless
-   * another ADD of this owner has been answered since, or was before.
-   */
-  readonly undo: () => Promise<void>;
-}
 
 /** Attaches pods, checks and detaches them. */
 export class Attacher {
@@ -219,27 +212,12 @@ export class Attacher {
   /**
    * Detaches every pod of a network but those named.
    *
-   * @param list The network's name; who stays; and, for a list that was
-   * written down, when: who came later isn't on it, and stays too.
+   * @param list The network's name, and who stays.
    * @returns The owners that went.
    * @throws {AggregateError} When some couldn't; the others went.
    */
-  async collect(
-    { network, valid, writtenMs = Infinity }: {
-      network: string;
-      valid: readonly { containerID: string; ifname: string }[];
-      writtenMs?: number;
-    },
-  ): Promise<readonly Owner[]> {
-    const stays = (owner: Owner): boolean =>
-      valid.some((one) =>
-        one.containerID === owner.containerId &&
-        (one.ifname === "" || one.ifname === owner.ifName)
-      );
-    const gone = this.#parts.lender.leases()
-      .filter((lease) => lease.atMs < writtenMs)
-      .map((lease) => attachmentOf(lease).owner)
-      .filter((owner) => owner.network === network && !stays(owner));
+  async collect(list: StillValid): Promise<readonly Owner[]> {
+    const gone = staleOf(this.#parts.lender.leases(), list);
     const failures: unknown[] = [];
     for (const owner of gone) {
       await this.delete(owner).catch((error) => failures.push(error));
@@ -262,31 +240,32 @@ export class Attacher {
     const earlier = lender.lease(key);
     if (earlier !== undefined) requireSame(attachmentOf(earlier), netns);
     this.#unreleased.delete(key);
-    const wish = {
-      ...await wishOf(request, this.#parts),
-      ...await sharing.wish(request.config),
-    };
-    const attachment = attachmentOf(await lender.claim(wish, signal));
-    if (earlier === undefined) {
-      this.#note(owner, "leased", whereOf(attachment));
-    }
-    const plans = this.plans(attachment);
-    const plan = plans.pod;
+    const before = this.#setOf(owner);
+    const shares = await sharing.wish(request.config);
+    const wishes = (await wishesOf(request, { ...this.#parts, before }))
+      .map((wish) => ({ ...wish, ...shares }));
+    const leases = await claimAll(lender, wishes, signal);
+    const isHeld = ({ owner }: Attachment): boolean =>
+      before.some((one) => ownerKey(one.owner) === ownerKey(owner));
+    const added = leases.map(attachmentOf).filter((one) => !isHeld(one));
+    for (const one of added) this.#note(one.owner, "leased", whereOf(one));
+    const attachments = this.#setOf(owner);
+    const plans = attachments.map((one) => this.plans(one).pod);
     try {
-      await sharing.begin(attachment, plans);
-      await kernel.apply(plan);
+      for (const one of attachments) await sharing.begin(one, this.plans(one));
+      await kernel.apply(joined(plans));
       signal.throwIfAborted();
     } catch (error) {
       // Of a retried ADD, what the first one made is kept.
-      if (earlier === undefined) await this.#delete(owner);
+      for (const one of added.reverse()) await this.#deleteOne(one.owner);
       throw error;
     }
-    this.#note(owner, "attached");
+    for (const one of attachments) this.#note(one.owner, "attached");
     const isNew = earlier === undefined;
     const ticket = this.#unheard.answered(key, { isNew });
     return {
-      attachment,
-      plan,
+      attachments,
+      plans,
       heard: () => this.#unheard.arrived(key, ticket),
       undo: () =>
         this.#sandboxes.run(owner.containerId, async () => {
@@ -300,10 +279,20 @@ export class Attacher {
 
   async #check(request: SandboxRequest): Promise<void> {
     const lease = this.#parts.lender.lease(ownerKey(request.owner));
-    const attachment = requireAttached(request.owner, lease);
-    requireResultOf(attachment, request);
-    const plans = this.plans(attachment);
-    await requireAsMade({ attachment, plans, request }, this.#parts);
+    requireAttached(request.owner, lease);
+    for (const attachment of this.#setOf(request.owner)) {
+      requireResultOf(attachment, request);
+      const plans = this.plans(attachment);
+      await requireAsMade({ attachment, plans, request }, this.#parts);
+    }
+  }
+
+  /** What an owner has, its own interface first. */
+  #setOf(owner: Owner): readonly Attachment[] {
+    const { lender } = this.#parts;
+    const lease = lender.lease(ownerKey(owner));
+    const own = lease === undefined ? [] : [attachmentOf(lease)];
+    return [...own, ...besidesOf(lender.leases(), owner)];
   }
 
   async #repair(key: string): Promise<readonly Difference[]> {
@@ -352,7 +341,14 @@ export class Attacher {
     });
   }
 
+  /** What came last goes first. */
   async #delete(owner: Owner): Promise<void> {
+    const besides = besidesOf(this.#parts.lender.leases(), owner);
+    for (const one of besides.toReversed()) await this.#deleteOne(one.owner);
+    await this.#deleteOne(owner);
+  }
+
+  async #deleteOne(owner: Owner): Promise<void> {
     const { lender, kernel } = this.#parts;
     const key = ownerKey(owner);
     const lease = lender.lease(key);

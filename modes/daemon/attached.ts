@@ -27,7 +27,7 @@ import { CODE_CHANGED } from "./result.ts";
 export interface PodWish extends
   Pick<
     PodNetwork,
-    "bandwidth" | "extraRoutes" | "hostStackCidrs" | "podTable"
+    "bandwidth" | "beside" | "extraRoutes" | "hostStackCidrs" | "podTable"
   > {
   /** Whose it is. */
   readonly owner: Owner;

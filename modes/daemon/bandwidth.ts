@@ -23,7 +23,8 @@ const MAX_BITS_PER_SEC = 1e15;
  */
 const NO_BURST_BITS = 2 ** 31 - 1;
 
-const CRI_ANNOTATIONS = "io.kubernetes.cri.pod-annotations";
+/** The key under which containerd hands a pod's annotations over. */
+export const CRI_ANNOTATIONS = "io.kubernetes.cri.pod-annotations";
 
 /** The annotations of a direction; the first that is there counts. */
 interface Annotation {

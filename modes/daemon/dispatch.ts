@@ -182,14 +182,16 @@ async function serveAdd(
   const startMs = performance.now();
   const request = await withAsks(asked, pods);
   if (request.config.hasHostPorts) await wayBack.open();
-  const { attachment, plan, heard, undo } = await attacher.add(
+  const { attachments, plans, heard, undo } = await attacher.add(
     request,
     AbortSignal.any([gone, deadline]),
   );
   const tookMs = Math.round((performance.now() - startMs) * 100) / 100;
-  const eniId = eniOf(attachment)?.id;
-  if (request.pod !== undefined) {
-    const ips = addressesOf(attachment);
+  const [first] = attachments;
+  if (first !== undefined && request.pod !== undefined) {
+    const eniId = eniOf(first)?.id;
+    // A pod's addresses are those of the interface that the runtime named.
+    const ips = addressesOf(first);
     pods?.attached(request.pod, { ips, tookMs, ...eniId && { eniId } });
   }
   log.info("attached", {
@@ -197,13 +199,13 @@ async function serveAdd(
       ? {}
       : { pod: `${request.pod.namespace}/${request.pod.name}` }),
     container: request.owner.containerId,
-    ifname: request.owner.ifName,
-    netns: attachment.netns,
-    eni: eniId,
-    ip: addressesOf(attachment).join(", "),
+    ifname: attachments.map(({ owner }) => owner.ifName).join(", "),
+    netns: first?.netns,
+    eni: attachments.flatMap((one) => eniOf(one)?.id ?? []).join(", "),
+    ip: attachments.flatMap(addressesOf).join(", "),
     took_ms: tookMs,
   });
-  return { answer: addAnswer(plan, request.config), heard, undo };
+  return { answer: addAnswer(plans, request.config), heard, undo };
 }
 
 /** What the runtime says comes first: it has read the same pod. */
@@ -213,7 +215,7 @@ async function withAsks(
 ): Promise<SandboxRequest> {
   const { pod, config } = request;
   if (pods === undefined || pod === undefined) return request;
-  const { bandwidth, wantsEni, hindrance } = await pods.asksOf(pod);
+  const { bandwidth, interfaces, wantsEni, hindrance } = await pods.asksOf(pod);
   if (hindrance !== undefined) {
     const { mayPass, message, problems } = hindrance;
     const { tryAgain, invalidConfig } = CNI_CODE;
@@ -224,6 +226,7 @@ async function withAsks(
     ...request,
     config: {
       ...bandwidth && { bandwidth },
+      ...interfaces && { interfaces },
       ...wantsEni && { eni: "exclusive" },
       ...config,
     },

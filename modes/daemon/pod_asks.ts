@@ -8,15 +8,13 @@
  * @module
  */
 import type { V1Pod } from "../../k8s/objects.ts";
-import { decodeBandwidth } from "./bandwidth.ts";
+import { CRI_ANNOTATIONS, decodeBandwidth } from "./bandwidth.ts";
 import type { DaemonMode } from "./mode.ts";
 import type { PodAsks } from "./pod_book.ts";
+import { decodePodNetworks } from "./pod_networks.ts";
 
 /** What a device plugin advertises for an ENI to oneself, old name and new. */
 const ENI_RESOURCES = ["aliyun/eni", "alicloud/eni"];
-
-/** The key under which containerd hands a pod's annotations over. */
-const ANNOTATIONS = "io.kubernetes.cri.pod-annotations";
 
 /** What was read, and what is wrong with it. */
 export interface ReadAsks {
@@ -51,18 +49,21 @@ export interface ReadAsks {
 export function readAsks(pod: V1Pod, mode: DaemonMode): ReadAsks {
   const annotations = pod.metadata?.annotations ?? {};
   const { bandwidth, problems } = decodeBandwidth({
-    [ANNOTATIONS]: annotations,
+    [CRI_ANNOTATIONS]: annotations,
   });
+  const networks = decodePodNetworks(annotations);
   const eniCount = eniCountOf(pod);
-  const refused = eniCount > 1
-    ? [
+  const refused = [...networks.problems];
+  if (eniCount > 1) {
+    refused.push(
       `limits of aliyun/eni come to ${eniCount}: a pod has one ENI to ` +
-      "itself, so one container asks for 1 and the others for none",
-    ]
-    : [];
+        "itself, so one container asks for 1 and the others for none",
+    );
+  }
   return {
     asks: {
       ...bandwidth && { bandwidth },
+      ...networks.interfaces && { interfaces: networks.interfaces },
       // In the other modes every pod has one, or none has.
       ...mode === "VPC" && eniCount === 1 && { wantsEni: true },
     },

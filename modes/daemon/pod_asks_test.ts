@@ -50,6 +50,20 @@ Deno.test("an annotation that can't be read is told, and the pod starts", () => 
   assert(ignored[0]?.includes("kubernetes.io/egress-bandwidth"), ignored[0]);
 });
 
+Deno.test("a pod lists its interfaces, and doesn't start when it can't have them", () => {
+  const of = (podNetworks: unknown): V1Pod =>
+    pod([{}], {
+      "k8s.aliyun.com/pod-networks": JSON.stringify({ podNetworks }),
+    });
+  const names = [{ interface: "eth0" }, { interface: "net1" }];
+  const { asks, refused } = readAsks(of(names), "ENIMultiIP");
+  assertEquals(asks.interfaces?.map(({ ifName }) => ifName), ["eth0", "net1"]);
+  assertEquals(refused, []);
+  const bad = readAsks(of([{ interface: "net1" }]), "ENIMultiIP");
+  assertEquals([bad.asks, bad.refused.length], [{}, 1]);
+  assert(bad.refused[0]?.includes("must have eth0"), bad.refused[0]);
+});
+
 Deno.test("a successor of the same name is another pod, a mirror isn't", () => {
   const { metadata } = { metadata: { uid: "u1" } };
   assert(isPod({ metadata }, "u1"));

@@ -7,11 +7,14 @@
 import type { Ip } from "../../netns/ip.ts";
 import type { PodName } from "../../netns/attachment.ts";
 import type { Bandwidth } from "../../netns/bandwidth.ts";
+import type { DecodedNetworks } from "./pod_networks.ts";
 
 /** What a pod asks for, beside what the runtime says. */
 export interface PodAsks {
   /** How fast it may be. */
   readonly bandwidth?: Bandwidth;
+  /** Its interfaces, when it lists them. */
+  readonly interfaces?: NonNullable<DecodedNetworks["interfaces"]>;
   /** Whether it has an ENI to itself. */
   readonly wantsEni?: boolean;
   /** Why it can't be served, now or at all. */

@@ -10,9 +10,14 @@ import { z } from "zod";
 import type { Owner, PodName } from "../../netns/attachment.ts";
 import type { Cidr } from "../../netns/ip.ts";
 import type { Bandwidth } from "../../netns/bandwidth.ts";
-import { decodeBandwidth } from "./bandwidth.ts";
+import {
+  CRI_ANNOTATIONS,
+  decodeBandwidth,
+  type DecodedBandwidth,
+} from "./bandwidth.ts";
 import { destination } from "./eni_conf_values.ts";
 import { valueAt } from "./overlay.ts";
+import { type DecodedNetworks, decodePodNetworks } from "./pod_networks.ts";
 import { type Previous, previous } from "./previous.ts";
 import { CNI_VERSIONS, type CniVersion, isVersion } from "./versions.ts";
 
@@ -66,6 +71,8 @@ export interface NetworkConfig {
   readonly mtu?: number;
   /** How fast the pod may be; only of an ADD, which alone sets it. */
   readonly bandwidth?: Bandwidth;
+  /** The pod's interfaces, when it lists them; only of an ADD. */
+  readonly interfaces?: NonNullable<DecodedNetworks["interfaces"]>;
   /** Whether a later plugin opens ports of the node for this pod. */
   readonly hasHostPorts?: boolean;
   /** Whether a pod of this network gets an ENI to itself, in mode `VPC`. */
@@ -226,8 +233,8 @@ function decodeNetwork(stdin: Uint8Array, verb: CniVerb): NetworkConfig {
   const isWhole = verb === "ADD" || verb === "CHECK";
   const decoded = (isWhole ? network : bare).safeParse(json);
   const issues = decoded.error?.issues ?? [];
-  const { bandwidth, problems } = verb === "ADD"
-    ? decodeBandwidth(json["runtimeConfig"])
+  const { bandwidth, interfaces, problems } = verb === "ADD"
+    ? decodeRuntime(json["runtimeConfig"])
     : { problems: [] };
   if (!decoded.success || problems.length > 0) {
     throw new RequestError(
@@ -252,12 +259,24 @@ function decodeNetwork(stdin: Uint8Array, verb: CniVerb): NetworkConfig {
     ...(mtu === undefined ? {} : { mtu }),
     ...(cidrs === undefined ? {} : { hostStackCidrs: [...new Set(cidrs)] }),
     ...(bandwidth === undefined ? {} : { bandwidth }),
+    ...(interfaces === undefined ? {} : { interfaces }),
     ...(hasHostPorts(json["runtimeConfig"]) ? { hasHostPorts: true } : {}),
     ...(eni === undefined ? {} : { eni }),
     ...(virtualType === undefined ? {} : { virtualType }),
     ...(prevResult ? { prevResult } : {}),
     ...(valid === undefined ? {} : { validAttachments: valid }),
   };
+}
+
+/** What a runtime says of the pod itself. */
+function decodeRuntime(
+  runtimeConfig: unknown,
+): DecodedBandwidth & DecodedNetworks {
+  const limits = decodeBandwidth(runtimeConfig);
+  const runtime = { ...runtimeConfig as Record<string, unknown> };
+  const networks = decodePodNetworks(runtime[CRI_ANNOTATIONS]);
+  const problems = [...limits.problems, ...networks.problems];
+  return { ...limits, ...networks, problems };
 }
 
 /** What stands at a path, where that is short enough to say. */

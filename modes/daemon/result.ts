@@ -46,16 +46,16 @@ export const NOTHING: Answer = { status: 0, document: "" };
 /**
  * Writes the result of an ADD in the version that was asked for.
  *
- * @param plan What was applied for the pod.
+ * @param plans What was applied for the pod, a plan an interface.
  * @param config The network configuration; a result of earlier plugins in the
  * list becomes part of ours.
  * @returns The answer.
  */
 export function addAnswer(
-  plan: Plan,
+  plans: readonly Plan[],
   { cniVersion, prevResult }: Pick<NetworkConfig, "cniVersion" | "prevResult">,
 ): Answer {
-  const own = resultOf(plan, cniVersion);
+  const own = plans.map((plan) => resultOf(plan, cniVersion)).reduce(behind);
   return answer(prevResult === undefined ? own : behind(prevResult, own));
 }
 

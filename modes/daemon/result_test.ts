@@ -23,7 +23,7 @@ const ATTACHMENT: VethAttachment = {
 
 function resultIn(cniVersion: CniVersion) {
   const plan = podPlan(ATTACHMENT, ATTACHMENT.eni);
-  const { status, document } = addAnswer(plan, { cniVersion });
+  const { status, document } = addAnswer([plan], { cniVersion });
   assertEquals(status, 0);
   assertEquals(document.indexOf("\n"), document.length - 1);
   return JSON.parse(document);

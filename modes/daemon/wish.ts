@@ -4,14 +4,12 @@
  *
  * @module
  */
-import type { Owner } from "../../netns/attachment.ts";
+import type { Attachment, Owner } from "../../netns/attachment.ts";
 import type { Cidr } from "../../netns/ip.ts";
-import type { Kernel, PodRoom } from "../../netns/kernel.ts";
+import type { Kernel } from "../../netns/kernel.ts";
 import type { AddressWish } from "./lender.ts";
+import { FIRST_LINK, type InterfaceAsk } from "./pod_networks.ts";
 import { CNI_CODE, type CniRequest, RequestError } from "./request.ts";
-
-/** What runtimes call a pod's first interface. */
-const FIRST_LINK = "eth0";
 
 /** Tables of a pod's further interfaces begin here, as in Go Terway. */
 const FIRST_POD_TABLE = 1001;
@@ -22,46 +20,77 @@ export interface WishParts {
   readonly kernel: Pick<Kernel, "lookForRoom">;
   /** Prefixes that new pods reach by their gateway. */
   readonly extraRoutes: () => readonly Cidr[];
+  /** What an earlier ADD of the owner has made. */
+  readonly before: readonly Attachment[];
 }
 
+/** An ADD of one sandbox. */
+type AddRequest = CniRequest & { readonly owner: Owner };
+
 /**
- * Gathers what a pod asks for. The first interface has the pod's default
- * route, and the extra ones with it; one beside it gets a table of its own.
+ * Gathers what a pod asks for: a wish an interface that the ADD makes, its own
+ * first. One has the pod's default route, and the extra ones with it; those
+ * beside it get a table of their own.
  *
  * @param request An ADD, whose namespace can be used.
  * @param parts The configuration, and how the pod is looked into.
- * @returns The wish.
+ * @returns The wishes.
  * @throws {RequestError} When a prefix would have to lead two ways.
  * @throws {NamespaceError} When the namespace can't be used.
  */
-export async function wishOf(
-  request: CniRequest & { readonly owner: Owner },
-  { kernel, extraRoutes: extra }: WishParts,
-): Promise<AddressWish> {
-  const { owner, pod, netns = "", config } = request;
-  const { mtu, bandwidth, hostStackCidrs = [] } = config;
+export async function wishesOf(
+  request: AddRequest,
+  { kernel, extraRoutes: extra, before }: WishParts,
+): Promise<readonly AddressWish[]> {
+  const { owner, netns = "", config } = request;
   const { ifName } = owner;
+  // Whoever asks for another interface has listed its own.
+  const listed = ifName === FIRST_LINK ? config.interfaces : undefined;
   const room = ifName === FIRST_LINK
     ? undefined
     : await kernel.lookForRoom({ netns, ifName });
-  const isFirst = room === undefined || !room.hasDefaultRoute;
-  const extraRoutes = isFirst ? extra() : [];
-  requireApart(extraRoutes, hostStackCidrs);
+  const isDefault = room === undefined || !room.hasDefaultRoute;
+  const asks = listed ?? [{ ifName, isDefault, extraRoutes: [] }];
+  const own = asks.flatMap(({ extraRoutes }) => extraRoutes);
+  // What the pod says is meant for it; what the node says, for all.
+  const others = extra().filter((cidr) => !own.includes(cidr));
+  const hasOthers = asks.some(({ isDefault }) => isDefault);
+  requireApart(hasOthers ? [...others, ...own] : own, config.hostStackCidrs);
+  const tables = [
+    ...room?.tables ?? [],
+    ...before.flatMap(({ podTable }) => podTable ?? []),
+  ];
+  return asks.map((ask) => {
+    const wish = wishOf(request, {
+      ...ask,
+      extraRoutes: [...ask.isDefault ? others : [], ...ask.extraRoutes],
+    });
+    if (ask.isDefault) return wish;
+    const podTable = freeTable(tables);
+    tables.push(podTable);
+    return { ...wish, podTable };
+  });
+}
+
+function wishOf(
+  { owner, pod, netns = "", config }: AddRequest,
+  { ifName, isDefault, extraRoutes }: InterfaceAsk,
+): AddressWish {
+  const { mtu, bandwidth, hostStackCidrs = [] } = config;
   return {
-    owner,
+    owner: { ...owner, ifName },
     netns,
     wantsEni: config.eni === "exclusive",
+    ...ifName !== owner.ifName && { beside: owner.ifName },
     ...pod && { pod },
     ...mtu && { mtu },
     ...bandwidth && { bandwidth },
     ...extraRoutes.length > 0 && { extraRoutes },
-    ...isFirst
-      ? hostStackCidrs.length > 0 && { hostStackCidrs }
-      : { podTable: freeTable(room) },
+    ...isDefault && hostStackCidrs.length > 0 && { hostStackCidrs },
   };
 }
 
-function freeTable({ tables }: PodRoom): number {
+function freeTable(tables: readonly number[]): number {
   let table = FIRST_POD_TABLE;
   while (tables.includes(table)) table++;
   return table;
@@ -69,13 +98,14 @@ function freeTable({ tables }: PodRoom): number {
 
 function requireApart(
   extraRoutes: readonly Cidr[],
-  hostStackCidrs: readonly Cidr[],
+  hostStackCidrs: readonly Cidr[] = [],
 ): void {
   const both = hostStackCidrs.flatMap((cidr, at) =>
     extraRoutes.includes(cidr)
       ? [
         `host_stack_cidrs.${at}: must not be in extra_routes of eni_conf ` +
-        `too, as those lead to the VPC: it is "${cidr}"`,
+        `or extraRoutes of the pod too, as those lead to the VPC: it is ` +
+        `"${cidr}"`,
       ]
       : []
   );
