@@ -43,7 +43,9 @@ const eni = z.object({
   slots,
   slots6: slots.optional().describe("IPv6, where pods have both families"),
   prefixes: z.array(z.string()).optional()
-    .describe("Prefixes of 16 addresses, counted in slots; absent without any"),
+    .describe(
+      "Prefixes, /28 of IPv4 and /80 of IPv6; their addresses for pods are counted in slots and slots6; absent without any",
+    ),
   securityGroupIds: z.array(z.string()).describe("The groups it was put into"),
   assigning: count.describe("Addresses under way"),
   problem: problem.optional(),

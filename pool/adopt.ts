@@ -8,7 +8,7 @@
  *
  * @module
  */
-import type { Cidr, Ip } from "../netns/ip.ts";
+import { type Cidr, familyOf, type Ip } from "../netns/ip.ts";
 import { hasIp6 } from "./family.ts";
 import type { Eni } from "./cloud.ts";
 import type { PoolConfig } from "./contract.ts";
@@ -119,7 +119,10 @@ function newcomer(
   const more = isDual ? seen.ips6 : [];
   for (const ip of [...seen.ips, ...more]) slots.set(ip, quarantined);
   const singleCount = slots.size - more.length;
-  const { prefixes = [] } = seen;
+  const prefixes = (seen.prefixes ?? [])
+    .filter((prefix) => isDual || familyOf(prefix) === 4);
+  const fourCount = prefixes.filter((one) => familyOf(one) === 4).length;
+  const sixCount = prefixes.length - fourCount;
   for (const ip of prefixes.flatMap(ipsOfPrefix)) slots.set(ip, quarantined);
   return {
     key: (one.isOwn ? seen.tags[INTENT_TAG] : undefined) ?? id,
@@ -131,7 +134,8 @@ function newcomer(
       subnet: one.subnet,
       ...(isDual && one.subnet6 !== undefined ? { subnet6: one.subnet6 } : {}),
       ipCount: singleCount,
-      ...(prefixes.length === 0 ? {} : { prefixCount: prefixes.length }),
+      ...(fourCount === 0 ? {} : { prefixCount: fourCount }),
+      ...(sixCount === 0 ? {} : { prefix6Count: sixCount }),
       ...(more.length === 0 ? {} : { ip6Count: more.length }),
       ...seen.type === "Trunk" && { trunk: true },
       securityGroupIds,

@@ -3,8 +3,9 @@
  *
  * @module
  */
+import type { Cidr, Ip } from "../netns/ip.ts";
 import type { Cloud } from "./cloud.ts";
-import type { Answer, OpenCall } from "./event.ts";
+import { type Answer, familyOfCall, type OpenCall } from "./event.ts";
 import { ipsOfPrefix } from "./prefix.ts";
 
 /**
@@ -48,7 +49,11 @@ export async function change(
       const { count, token } = call;
       const wish = { eniId, count, token };
       if (call.ofPrefixes) {
-        const prefixes = await cloud.assignPrefixes(wish, signal);
+        const family = familyOfCall(call.kind);
+        const prefixes = await cloud.assignPrefixes(
+          { ...wish, family },
+          signal,
+        );
         const ips = prefixes.flatMap(ipsOfPrefix);
         return { kind: call.kind, ips, prefixes };
       }
@@ -63,13 +68,26 @@ export async function change(
       return { kind: call.kind };
     }
     case "unassign":
-      if (call.prefixes !== undefined) {
-        const { prefixes } = call;
-        await cloud.unassignPrefixes({ eniId, prefixes }, signal);
-      } else await cloud.unassignIps({ eniId, ips: call.ips }, signal);
-      return { kind: call.kind };
     case "unassign6":
-      await cloud.unassignIp6s({ eniId, ips: call.ips }, signal);
+      await unassign(cloud, { ...call, eniId }, signal);
       return { kind: call.kind };
   }
+}
+
+/** Prefixes go as such, and single addresses by their family. */
+async function unassign(
+  cloud: Cloud,
+  { kind, eniId, ips, prefixes }: {
+    readonly kind: "unassign" | "unassign6";
+    readonly eniId: string;
+    readonly ips: readonly Ip[];
+    readonly prefixes?: readonly Cidr[];
+  },
+  signal: AbortSignal,
+): Promise<void> {
+  if (prefixes !== undefined) {
+    await cloud.unassignPrefixes({ eniId, prefixes }, signal);
+  } else if (kind === "unassign") {
+    await cloud.unassignIps({ eniId, ips }, signal);
+  } else await cloud.unassignIp6s({ eniId, ips }, signal);
 }

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import type { Cidr, Ip } from "../netns/ip.ts";
+import type { Cidr, Family, Ip } from "../netns/ip.ts";
 
 /** What a card is for. Source: ECS DescribeNetworkInterfaces, `Type`. */
 export type EniType = "Primary" | "Secondary" | "Trunk" | "Member";
@@ -50,8 +50,8 @@ export interface Eni {
   /** Every private IPv4 address of it, the primary one included. */
   readonly ips: readonly Ip[];
   /**
-   * Every IPv4 prefix of it, each a /28; absent when there are none. Their
-   * addresses aren't in `ips`.
+   * Every prefix of it, a /28 of IPv4 or a /80 of IPv6; absent when there are
+   * none. Their addresses aren't in `ips` and `ips6`.
    */
   readonly prefixes?: readonly Cidr[];
   /** Every IPv6 address of it; none of them is primary. */
@@ -79,6 +79,14 @@ export interface EniWish {
    * @default {0}
    */
   readonly prefixCount?: number;
+  /**
+   * How many IPv6 prefixes: 0 to 10, not beside IPv6 addresses; each counts as
+   * one address against the type's limit. Source: ECS CreateNetworkInterface,
+   * `Ipv6PrefixCount`.
+   *
+   * @default {0}
+   */
+  readonly prefix6Count?: number;
   /**
    * How many IPv6 addresses: 0 to 10, and to the type's limit; else the card
    * can't be attached. Source: ECS CreateNetworkInterface.
@@ -203,17 +211,17 @@ export interface Cloud {
     signal: AbortSignal,
   ): Promise<void>;
   /**
-   * Adds IPv4 prefixes of /28 to a card, 1 to 10 a call, and gives the new
-   * ones; `exhausted` also when the vSwitch has addresses that don't lie
-   * together.
+   * Adds prefixes to a card, /28 of IPv4 or /80 of IPv6, 1 to 10 a call, and
+   * gives the new ones; `exhausted` also when the vSwitch has IPv4 addresses
+   * that don't lie together, `invalid` when it or the instance has no IPv6.
    */
   assignPrefixes(
-    call: { eniId: string; count: number; token: string },
+    call: { eniId: string; family: Family; count: number; token: string },
     signal: AbortSignal,
   ): Promise<readonly Cidr[]>;
   /**
-   * Takes IPv4 prefixes from a card, 1 to 10 a call; resolves also when they
-   * are gone.
+   * Takes prefixes of one family from a card, 1 to 10 a call; resolves also
+   * when they are gone.
    */
   unassignPrefixes(
     call: { eniId: string; prefixes: readonly Cidr[] },

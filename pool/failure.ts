@@ -191,7 +191,9 @@ function bounded(
   if (call.kind !== "create" && call.kind !== "assign") return state;
   const { vSwitchId } = eniOf(state, call.eniKey).intent;
   const isNew = call.kind === "create";
-  const count = isNew ? addressesOf(call.intent) : askedOf(call);
+  const count = isNew
+    ? addressesOf(call.intent, 4)
+    : askedOf({ ...call, family: 4 });
   const ofPrefixes = isNew
     ? (call.intent.prefixCount ?? 0) > 0
     : call.ofPrefixes;

@@ -10,6 +10,8 @@
  */
 import { type Family, familyOf, type Ip } from "../netns/ip.ts";
 import type { PoolLimits } from "./limits.ts";
+import { PREFIX6_SIZE } from "./prefix.ts";
+import { askedOf, prefixesIn, unitsOf } from "./prefixed.ts";
 import type { PooledEni } from "./state.ts";
 
 /** The families of pods' addresses. */
@@ -139,15 +141,29 @@ export function idlePlaces(eni: PooledEni, limits: PoolLimits): Places {
     return { ...ALONE, now, stray4: four.idle, stray6: 0 };
   }
   const now = Math.min(four.idle, six.idle);
-  const asked4 = eni.assign?.family === 4 ? eni.assign.count : 0;
+  const asked4 = eni.assign?.family === 4 ? askedOf(eni.assign) : 0;
   const lacking = inUse(four) - inUse(six);
-  const room6 = Math.max(0, placesOf(eni, limits) - six.total);
+  const room6 = limits.prefixes === undefined
+    ? Math.max(0, placesOf(eni, limits) - six.total)
+    : prefixRoom6(eni, limits.prefixes);
   const missing6 = Math.max(0, Math.min(lacking, room6));
   const pairable = Math.max(0, room6 - lacking - asked4);
   const later = Math.min(four.idle - now, missing6);
   const stray4 = four.idle - now - later;
   const stray6 = Math.max(0, Math.min(six.idle - now, -lacking - asked4));
   return { now, later, missing6, pairable, stray4, stray6 };
+}
+
+/** A card gets one prefix of IPv6, which is enough for its pods. */
+function prefixRoom6(
+  eni: PooledEni,
+  { unitsPerEni }: NonNullable<PoolLimits["prefixes"]>,
+): number {
+  const { assign, most6 } = eni;
+  // A look may show it before the answer tells that it is ours.
+  if (assign?.family === 6 && assign.ofPrefixes) return PREFIX6_SIZE;
+  if (prefixesIn(eni, 6).length > 0 || most6 !== undefined) return 0;
+  return unitsOf(eni, 6) < unitsPerEni[6] ? PREFIX6_SIZE : 0;
 }
 
 /** Of a family that none follows. */

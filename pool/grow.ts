@@ -8,6 +8,7 @@
  *
  * @module
  */
+import type { Family } from "../netns/ip.ts";
 import { hasIp6, idlePlaces, isFit, leadOf } from "./family.ts";
 import type { Lanes } from "./lanes.ts";
 import {
@@ -17,7 +18,7 @@ import {
   type VSwitchChoice,
 } from "./limits.ts";
 import type { CallWish } from "./plan.ts";
-import { PREFIX_SIZE, PREFIXES_PER_CALL } from "./prefix.ts";
+import { PREFIX_SIZE, PREFIXES_PER_CALL, prefixSize } from "./prefix.ts";
 import { addressesOf, prefixesHeld } from "./prefixed.ts";
 import type { PooledEni, PoolState } from "./state.ts";
 import { JOINING, LEAVING } from "./state.ts";
@@ -54,7 +55,7 @@ export function shortfall(
   const { idle, coming, leased, cooling } = stockOf(state, limits);
   const wanted = Math.max(
     waiting + limits.minIdle - idle - coming,
-    missingPrefixes(state, limits) * PREFIX_SIZE,
+    missingPrefixes(state, limits) * prefixSize(leadOf(limits.stack)),
   );
   if (!isWarming(state, limits)) return Math.max(0, wanted);
   const held = idle + coming + leased + cooling;
@@ -65,19 +66,24 @@ export function shortfall(
  * Tells how many prefixes a pool holds that stay, or come.
  *
  * @param state The pool.
+ * @param family Of which family.
  * @returns How many, on all cards that aren't leaving.
  */
-export function prefixCount(state: PoolState): number {
+export function prefixCount(state: PoolState, family: Family): number {
   let count = 0;
   for (const eni of state.enis.values()) {
-    if (!LEAVING.has(eni.phase)) count += prefixesHeld(eni);
+    if (!LEAVING.has(eni.phase)) count += prefixesHeld(eni, family);
   }
   return count;
 }
 
-function missingPrefixes(state: PoolState, { prefixes }: PoolLimits): number {
+function missingPrefixes(
+  state: PoolState,
+  { prefixes, stack }: PoolLimits,
+): number {
   const { minCount = 0 } = prefixes ?? {};
-  return minCount === 0 ? 0 : Math.max(0, minCount - prefixCount(state));
+  if (minCount === 0) return 0;
+  return Math.max(0, minCount - prefixCount(state, leadOf(stack)));
 }
 
 /**
@@ -128,7 +134,7 @@ export function yieldOf(
  * Tells how many addresses a vSwitch must yield to be of use for a card.
  *
  * @param limits The pool's bounds.
- * @returns One, or as many as a prefix has.
+ * @returns One, or as many as a prefix of IPv4 has: those of IPv6 never run out.
  */
 export function leastYield({ prefixes }: PoolLimits): number {
   return prefixes === undefined ? 1 : PREFIX_SIZE;
@@ -196,8 +202,13 @@ function follow(state: PoolState, limits: PoolLimits, desk: Desk): void {
     if (!maySettle(eni, desk) || eni.assignFromMs > desk.nowMs) continue;
     if (!isFit(eni, limits.stack) || !isOpen(state, "assign6", desk)) continue;
     const { missing6 } = idlePlaces(eni, limits);
-    const count = Math.min(missing6, ADDRESSES_PER_CALL);
-    if (count > 0) desk.begin({ kind: "assign6", eniKey: eni.key, count });
+    const call = { kind: "assign6", eniKey: eni.key } as const;
+    const ofPrefixes = limits.prefixes !== undefined;
+    if (ofPrefixes && missing6 > 0) {
+      desk.begin({ ...call, count: 1, ofPrefixes });
+    } else if (missing6 > 0) {
+      desk.begin({ ...call, count: Math.min(missing6, ADDRESSES_PER_CALL) });
+    }
   }
 }
 
@@ -301,14 +312,15 @@ function assign(
   if (!maySettle(eni, desk) || !isOpen(state, kind, desk)) return 0;
   const atMost = fourYieldOf(state, eni, { limits, desk });
   if (limits.prefixes !== undefined) {
+    const size = prefixSize(leadOf(limits.stack));
     const count = Math.min(
-      Math.ceil(room / PREFIX_SIZE),
+      Math.ceil(room / size),
       PREFIXES_PER_CALL,
-      Math.floor(atMost / PREFIX_SIZE),
+      Math.floor(atMost / size),
     );
     const call = { kind, eniKey: eni.key, count, ofPrefixes: true } as const;
     if (count > 0) desk.begin(call);
-    return count * PREFIX_SIZE;
+    return count * size;
   }
   const count = Math.min(room, ADDRESSES_PER_CALL, atMost);
   if (count > 0) desk.begin({ kind, eniKey: eni.key, count });
@@ -350,7 +362,7 @@ function create(
     const wish = wishOf(choice, { count, most }, limits);
     begin({ kind: "create", wish });
     // What the first call may not ask for comes with the next.
-    left -= Math.max(count, addressesOf({ ...wish, securityGroupIds: [] }));
+    left -= Math.max(count, addressesOf(wish, leadOf(limits.stack)));
   }
 }
 
@@ -361,13 +373,15 @@ function wishOf(
   { stack, prefixes }: PoolLimits,
 ): Extract<CallWish, { wish: unknown }>["wish"] {
   if (prefixes !== undefined) {
-    const prefixCount = Math.min(
+    const prefixCount = leadOf(stack) === 6 ? 0 : Math.min(
       Math.ceil((count - 1) / PREFIX_SIZE),
       Math.floor((most - 1) / PREFIX_SIZE),
       PREFIXES_PER_CALL,
     );
-    const wish = { vSwitchId, subnet, ipCount: 1 };
-    return prefixCount > 0 ? { ...wish, prefixCount } : wish;
+    const blocks = prefixCount > 0 ? { prefixCount } : {};
+    const wish = { vSwitchId, subnet, ipCount: 1, ...blocks };
+    if (!hasIp6(stack) || subnet6 === undefined) return wish;
+    return { ...wish, subnet6, prefix6Count: 1 };
   }
   const ipCount = leadOf(stack) === 4 ? count : 1;
   const wish = { vSwitchId, subnet, ipCount };

@@ -169,6 +169,7 @@ export class Guard {
           securityGroupIds: call.intent.securityGroupIds,
           ipCount: call.intent.ipCount,
           prefixCount: call.intent.prefixCount ?? 0,
+          prefix6Count: call.intent.prefix6Count ?? 0,
           ip6Count: call.intent.ip6Count ?? 0,
           ...call.intent.trunk && { trunk: true },
           tags: eniTags(config, call.eniKey),

@@ -27,8 +27,8 @@ export function writer(database: DatabaseSync): (change: Change) => void {
     `INSERT INTO eni (key, phase, since_ms, vswitch_id, subnet, ip_count,
        security_groups, eni_id, mac, zone, primary_ip, assign_token, assign_count,
        adopted, ip6_count, subnet6, assign_family, prefix_count, prefixes,
-       assign_prefixes, trunk)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       assign_prefixes, trunk, prefix6_count)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (key) DO UPDATE SET phase = excluded.phase,
        since_ms = excluded.since_ms, vswitch_id = excluded.vswitch_id,
        subnet = excluded.subnet, ip_count = excluded.ip_count,
@@ -39,7 +39,8 @@ export function writer(database: DatabaseSync): (change: Change) => void {
        ip6_count = excluded.ip6_count, subnet6 = excluded.subnet6,
        assign_family = excluded.assign_family,
        prefix_count = excluded.prefix_count, prefixes = excluded.prefixes,
-       assign_prefixes = excluded.assign_prefixes`,
+       assign_prefixes = excluded.assign_prefixes,
+       prefix6_count = excluded.prefix6_count`,
   );
   const putSlot = database.prepare(
     `INSERT INTO slot (eni_key, ip, kind, at_ms) VALUES (?, ?, ?, ?)
@@ -109,6 +110,7 @@ function eniValues(eni: EniRecord): (string | number | null)[] {
     JSON.stringify([...eni.prefixes ?? []]),
     Number(assign?.ofPrefixes ?? false),
     Number(intent.trunk ?? false),
+    intent.prefix6Count ?? 0,
   ];
 }
 
@@ -116,6 +118,7 @@ function eniValues(eni: EniRecord): (string | number | null)[] {
 function eniOf(row: Row): EniRecord {
   const prefixes = JSON.parse(row.prefixes as string) as Cidr[];
   const prefixCount = row.prefix_count as number;
+  const prefix6Count = row.prefix6_count as number;
   return {
     key: row.key as string,
     isAdopted: row.adopted === 1,
@@ -126,6 +129,7 @@ function eniOf(row: Row): EniRecord {
       subnet: row.subnet as string,
       ipCount: row.ip_count as number,
       ...(prefixCount === 0 ? {} : { prefixCount }),
+      ...(prefix6Count === 0 ? {} : { prefix6Count }),
       ...(row.ip6_count === 0 ? {} : { ip6Count: row.ip6_count as number }),
       ...(row.subnet6 === null ? {} : { subnet6: row.subnet6 as string }),
       ...(row.trunk === 1 ? { trunk: true } : {}),

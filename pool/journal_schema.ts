@@ -8,7 +8,7 @@
 export const APPLICATION_ID = 0x74657277;
 
 /** Written as `user_version`. */
-export const SCHEMA_VERSION = 5;
+export const SCHEMA_VERSION = 6;
 
 /** Leases; an IPv6 address has one at most, too. */
 const LEASE = `
@@ -46,6 +46,8 @@ ALTER TABLE eni ADD COLUMN prefix_count INTEGER NOT NULL DEFAULT 0 CHECK (prefix
 ALTER TABLE eni ADD COLUMN prefixes TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(prefixes));
 ALTER TABLE eni ADD COLUMN assign_prefixes INTEGER NOT NULL DEFAULT 0 CHECK (assign_prefixes IN (0, 1))`,
   4: "ALTER TABLE eni ADD COLUMN trunk INTEGER NOT NULL DEFAULT 0 CHECK (trunk IN (0, 1))",
+  5: `
+ALTER TABLE eni ADD COLUMN prefix6_count INTEGER NOT NULL DEFAULT 0 CHECK (prefix6_count >= 0)`,
 };
 
 /**
@@ -83,6 +85,7 @@ CREATE TABLE eni (
   prefixes        TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(prefixes)),
   assign_prefixes INTEGER NOT NULL DEFAULT 0 CHECK (assign_prefixes IN (0, 1)),
   trunk           INTEGER NOT NULL DEFAULT 0 CHECK (trunk IN (0, 1)),
+  prefix6_count   INTEGER NOT NULL DEFAULT 0 CHECK (prefix6_count >= 0),
   CHECK ((eni_id IS NULL) = (phase IN ('creating', 'seeking'))),
   CHECK ((eni_id IS NULL) = (mac IS NULL)),
   CHECK ((eni_id IS NULL) = (zone IS NULL)),

@@ -8,11 +8,11 @@
  *
  * @module
  */
-import type { Cidr } from "../netns/ip.ts";
+import type { Cidr, Family } from "../netns/ip.ts";
 import { CALLS_PER_MINUTE, type CallsPerMinute } from "./budget.ts";
 import type { InstanceLimits } from "./cloud.ts";
-import { hasIp6, type IpStack } from "./family.ts";
-import { PREFIX_SIZE } from "./prefix.ts";
+import { hasIp6, type IpStack, leadOf } from "./family.ts";
+import { PREFIX6_SIZE, PREFIX_SIZE } from "./prefix.ts";
 
 /** Calls to the cloud at once. Source: seed 000, "no more than 8". */
 export const CALLS_AT_ONCE: number = 8;
@@ -176,12 +176,17 @@ export interface PoolLimits {
   readonly callsPerMinute: CallsPerMinute;
 }
 
-/** What bounds prefixes. */
+/** What bounds prefixes; those of the leading family are counted. */
 export interface PrefixLimits {
-  /** Prefixes on a card: one for each secondary address of the type. */
+  /**
+   * Prefixes on a card: of IPv4 one for each secondary address of the type,
+   * where IPv6 follows no more than that can; of IPv6 one.
+   */
   readonly perEniCount: number;
   /** As many are held, whatever is idle. */
   readonly minCount: number;
+  /** Addresses and prefixes together that the type lets a card have. */
+  readonly unitsPerEni: Readonly<Record<Family, number>>;
 }
 
 /** When idle addresses are given back by time, beside the bounds. */
@@ -204,7 +209,7 @@ export interface LimitsWish {
     & Partial<Pick<InstanceLimits, "ipv6PerEniCount">>;
   /** The families of pods' addresses. @default {"ipv4"} */
   readonly stack?: IpStack;
-  /** Set for prefixes instead of single addresses; with pods of IPv4 alone. */
+  /** Set for prefixes instead of single addresses. */
   readonly prefixes?: Pick<PrefixLimits, "minCount">;
   /** In order of preference; at least one. */
   readonly vSwitches: readonly VSwitchChoice[];
@@ -253,7 +258,7 @@ export interface LimitsWish {
  * @returns The limits.
  * @throws {RangeError} When a number is out of bounds, min exceeds max, pods
  * shall have IPv6 and the type or a vSwitch has none, or there shall be prefixes
- * and the type has no room for any, or pods have IPv6.
+ * and the type has no room for any.
  */
 export function poolLimits(wish: LimitsWish): PoolLimits {
   const { minIdle = 0, maxIdle = 5, vSwitches } = wish;
@@ -312,14 +317,23 @@ function prefixLimits(
   >,
 ): Pick<PoolLimits, "prefixes"> {
   if (prefixes === undefined) return {};
-  const { minCount } = prefixes;
-  const perEniCount = instance.ipv4PerEniCount - 1;
-  if (stack === "ipv4" && perEniCount >= 1) {
-    return { prefixes: { perEniCount, minCount } };
+  const { ipv4PerEniCount, ipv6PerEniCount = 0 } = instance;
+  const perEniCount = leadOf(stack) === 6
+    ? 1
+    : prefixesPerEni(ipv4PerEniCount, stack);
+  if (perEniCount < 1) {
+    throw new RangeError(
+      `Cannot bound the pool as prefixes need cards with secondary addresses: there are ${perEniCount}`,
+    );
   }
-  throw new RangeError(
-    `Cannot bound the pool as prefixes need pods of IPv4 alone and cards with secondary addresses: they are ${stack} and ${perEniCount}`,
-  );
+  const unitsPerEni = { 4: ipv4PerEniCount, 6: ipv6PerEniCount };
+  return { prefixes: { ...prefixes, perEniCount, unitsPerEni } };
+}
+
+/** Beside the primary address; an address of IPv6 follows each. */
+function prefixesPerEni(ipv4PerEniCount: number, stack: IpStack): number {
+  const most = Math.floor((PREFIX6_SIZE - 1) / PREFIX_SIZE);
+  return Math.min(ipv4PerEniCount - 1, stack === "dual" ? most : Infinity);
 }
 
 /** A card needs an address of each family for a pod. */
@@ -348,7 +362,7 @@ function perEni(wish: LimitsWish): number {
  *
  * @param instance What the type allows.
  * @param share The families, and whether the ENI has prefixes instead of
- * secondary addresses: pods of IPv4 alone can have them.
+ * secondary addresses.
  * @returns How many; 0 when pods shall have IPv6 and the type has none.
  */
 export function podsPerEni(
@@ -362,7 +376,13 @@ export function podsPerEni(
   },
 ): number {
   const four = Math.max(1, ipv4PerEniCount);
-  if (!hasIp6(stack)) return hasPrefixes ? 1 + (four - 1) * PREFIX_SIZE : four;
+  if (hasIp6(stack) && ipv6PerEniCount < 1) return 0;
+  if (hasPrefixes) {
+    return stack === "ipv6"
+      ? PREFIX6_SIZE
+      : 1 + prefixesPerEni(four, stack) * PREFIX_SIZE;
+  }
+  if (!hasIp6(stack)) return four;
   return stack === "ipv6" ? ipv6PerEniCount : Math.min(four, ipv6PerEniCount);
 }
 

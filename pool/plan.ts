@@ -12,7 +12,7 @@ import { familyOf, type Ip } from "../netns/ip.ts";
 import { hasLease, isCooling } from "./card.ts";
 import { suspects } from "./drift.ts";
 import { exchange, exchangeOf } from "./dry.ts";
-import type { AssignCall, Call } from "./event.ts";
+import { type AssignCall, type Call, familyOfCall } from "./event.ts";
 import { idleIps, leadOf } from "./family.ts";
 import { grow, isWarm } from "./grow.ts";
 import { Lanes } from "./lanes.ts";
@@ -262,9 +262,12 @@ function repeated(eni: PooledEni): CallWish | undefined {
   const [first] = ips;
   if (first === undefined) return undefined;
   const family = familyOf(first);
-  if (prefixOf(eni, first) !== undefined) return unassignPrefixes(eni, ips);
+  const kind = family === 6 ? "unassign6" : "unassign";
+  if (prefixOf(eni, first) !== undefined) {
+    return unassignPrefixes(eni, kind, ips);
+  }
   return {
-    kind: family === 6 ? "unassign6" : "unassign",
+    kind,
     eniKey: eni.key,
     ips: ips.filter((ip) =>
       familyOf(ip) === family && prefixOf(eni, ip) === undefined
@@ -272,11 +275,19 @@ function repeated(eni: PooledEni): CallWish | undefined {
   };
 }
 
-function unassignPrefixes(eni: PooledEni, ips: readonly Ip[]): CallWish {
-  const all = new Set(ips.flatMap((ip) => prefixOf(eni, ip) ?? []));
+function unassignPrefixes(
+  eni: PooledEni,
+  kind: "unassign" | "unassign6",
+  ips: readonly Ip[],
+): CallWish {
+  const family = familyOfCall(kind);
+  const all = new Set(
+    ips.filter((ip) => familyOf(ip) === family)
+      .flatMap((ip) => prefixOf(eni, ip) ?? []),
+  );
   const prefixes = [...all].slice(0, PREFIXES_PER_CALL);
   return {
-    kind: "unassign",
+    kind,
     eniKey: eni.key,
     prefixes,
     ips: ips.filter((ip) => prefixes.includes(prefixOf(eni, ip) ?? "")),

@@ -235,19 +235,15 @@ Deno.test("a journal from before prefixes opens, and has none", async () => {
   await Deno.remove(path);
 });
 
-Deno.test("prefixes are refused where a card has room for none, or pods have IPv6", () => {
+Deno.test("prefixes are refused where a card has room for none", () => {
   const vSwitches = [{ id: "v", cidr: "10.0.0.0/24", cidr6: "fd00::/64" }];
   const prefixes = { minCount: 0 };
-  for (const [count, stack] of [[1, "ipv4"], [6, "dual"]] as const) {
-    const instance = {
-      eniCount: 3,
-      ipv4PerEniCount: count,
-      ipv6PerEniCount: count,
-    };
+  for (const stack of ["ipv4", "dual"] as const) {
+    const instance = { eniCount: 3, ipv4PerEniCount: 1, ipv6PerEniCount: 1 };
     assertThrows(
       () => poolLimits({ instance, stack, vSwitches, prefixes }),
       RangeError,
-      "prefixes need pods of IPv4 alone",
+      "prefixes need cards with secondary addresses",
     );
   }
 });

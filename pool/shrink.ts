@@ -8,11 +8,11 @@
  * @module
  */
 import { type Family, familyOf, type Ip } from "../netns/ip.ts";
-import { idlePlaces, leadOf, tallyOf } from "./family.ts";
+import { hasIp6, idlePlaces, type IpStack, leadOf, tallyOf } from "./family.ts";
 import { type Desk, isWarming, prefixCount } from "./grow.ts";
 import { ADDRESSES_PER_CALL, type PoolLimits } from "./limits.ts";
 import { ipsOfPrefix, PREFIX_SIZE, PREFIXES_PER_CALL } from "./prefix.ts";
-import { idlePrefixes, prefixOf } from "./prefixed.ts";
+import { idlePrefixes, prefixesIn, prefixOf } from "./prefixed.ts";
 import { LEAVING, type PooledEni, type PoolState } from "./state.ts";
 import { isPluggable, serves, stockOf } from "./stock.ts";
 import { isKeptTrunk, isTrunkDue } from "./trunk.ts";
@@ -42,23 +42,23 @@ export function shrink(
   if (surplus <= 0) return;
   let left = idle;
   let spare = keepable(state) - limits.minEniCount;
+  const lead = leadOf(limits.stack);
   const { minCount = 0 } = limits.prefixes ?? {};
-  let sparePrefixes = prefixCount(state) - minCount;
+  let sparePrefixes = prefixCount(state, lead) - minCount;
   const enis = [...state.enis.values()]
     .filter((eni) => serves(eni) && desk.lanes.isFree(eni))
     .filter((eni) => eni.assign === undefined && !eni.resync)
     .map((eni) => ({ eni, busy: busyCount(eni) }))
     .sort((a, b) => a.busy - b.busy);
-  const lead = leadOf(limits.stack);
   for (const { eni, busy } of enis) {
     const { total } = tallyOf(eni, lead);
     if (busy > 0 || total > surplus) continue;
     if (!isPluggable(eni, limits) || spare <= 0) continue;
-    const { size = 0 } = eni.prefixes ?? {};
-    if (size > sparePrefixes) continue;
+    const { length } = prefixesIn(eni, lead);
+    if (length > sparePrefixes) continue;
     if (isKeptTrunk(state, eni, limits)) continue;
     spare--;
-    sparePrefixes -= size;
+    sparePrefixes -= length;
     desk.begin({ kind: "retire", eniKey: eni.key });
     surplus -= total;
     left -= total;
@@ -68,6 +68,8 @@ export function shrink(
     surplus -= count;
     left -= count;
   }
+  // One of IPv6 costs nothing, and leaves with its card.
+  if (lead === 6) return;
   for (const { eni } of enis) {
     // A prefix goes as a whole, so the last one may be more than what is wanted.
     const atMost = Math.min(
@@ -75,7 +77,7 @@ export function shrink(
       Math.floor((left - limits.minIdle) / PREFIX_SIZE),
       sparePrefixes,
     );
-    const count = givePrefixes(eni, { atMost, desk });
+    const count = givePrefixes(eni, 4, { atMost, desk });
     sparePrefixes -= count;
     surplus -= count * PREFIX_SIZE;
     left -= count * PREFIX_SIZE;
@@ -85,15 +87,17 @@ export function shrink(
 /** Gives prefixes back of which every address is idle, and tells how many. */
 function givePrefixes(
   eni: PooledEni,
+  family: Family,
   { atMost, desk }: { atMost: number; desk: Desk },
 ): number {
+  const kind = family === 6 ? "unassign6" : "unassign";
   if (atMost <= 0 || !desk.lanes.isFree(eni)) return 0;
-  if (!desk.lanes.isOpen("unassign")) return 0;
-  const prefixes = idlePrefixes(eni)
+  if (!desk.lanes.isOpen(kind)) return 0;
+  const prefixes = idlePrefixes(eni, family)
     .slice(0, Math.min(atMost, PREFIXES_PER_CALL));
   if (prefixes.length === 0) return 0;
   const ips = prefixes.flatMap(ipsOfPrefix);
-  desk.begin({ kind: "unassign", eniKey: eni.key, ips, prefixes });
+  desk.begin({ kind, eniKey: eni.key, ips, prefixes });
   return prefixes.length;
 }
 
@@ -123,7 +127,21 @@ function giveStrays(
     const { stray4, stray6 } = idlePlaces(eni, limits);
     give(eni, 4, { most: stray4, desk });
     give(eni, 6, { most: stray6, desk });
+    giveStrayPrefixes(eni, { stack: limits.stack, stray4, desk });
   }
+}
+
+/** Of IPv6 a card keeps one, where pods have that family. */
+function giveStrayPrefixes(
+  eni: PooledEni,
+  { stack, stray4, desk }: { stack: IpStack; stray4: number; desk: Desk },
+): void {
+  if (eni.prefixes === undefined) return;
+  const kept6 = hasIp6(stack) ? 1 : 0;
+  const atMost = Math.floor(stray4 / PREFIX_SIZE);
+  givePrefixes(eni, 4, { atMost, desk });
+  const { length } = prefixesIn(eni, 6);
+  givePrefixes(eni, 6, { atMost: length - kept6, desk });
 }
 
 /** Gives idle addresses of a card back, and tells how many. */

@@ -96,6 +96,8 @@ export interface EniIntent {
   readonly ipCount: number;
   /** IPv4 prefixes beside them; none when absent. */
   readonly prefixCount?: number;
+  /** IPv6 prefixes; none when absent. */
+  readonly prefix6Count?: number;
   /** IPv6 addresses; none when absent. */
   readonly ip6Count?: number;
   /** The IPv6 prefix of that vSwitch, when pods have IPv6 and it has. */
@@ -124,7 +126,7 @@ export interface AssignIntent {
   readonly token: string;
   /** How many. */
   readonly count: number;
-  /** Whether prefixes are counted, each of sixteen addresses. */
+  /** Whether prefixes are counted. */
   readonly ofPrefixes?: boolean;
   /** Of which family. */
   readonly family: Family;

@@ -6,8 +6,8 @@
  */
 import { idlePlaces, isFit, leadOf, placesOf, tallyOf } from "./family.ts";
 import type { PoolLimits } from "./limits.ts";
-import { PREFIX_SIZE } from "./prefix.ts";
-import { addressesOf, askedOf, unitsOf } from "./prefixed.ts";
+import { prefixSize } from "./prefix.ts";
+import { addressesOf, askedOf, prefixesHeld, unitsOf } from "./prefixed.ts";
 import { JOINING, type PooledEni, type PoolState } from "./state.ts";
 
 /**
@@ -96,18 +96,24 @@ export function roomOf(eni: PooledEni, limits: PoolLimits): number {
   const { assign } = eni;
   const asked = unitsOf(eni, lead) +
     (assign?.family === lead ? assign.count : 0);
-  if (limits.prefixes !== undefined) {
-    return Math.max(0, limits.prefixes.perEniCount + 1 - asked) * PREFIX_SIZE;
-  }
   // What IPv6 can't follow would only be given back.
   const { pairable } = idlePlaces(eni, limits);
+  if (limits.prefixes !== undefined) {
+    const { unitsPerEni, perEniCount } = limits.prefixes;
+    const size = prefixSize(lead);
+    const count = Math.min(
+      unitsPerEni[lead] - asked,
+      perEniCount - prefixesHeld(eni, lead),
+      Math.floor(pairable / size),
+    );
+    return Math.max(0, count) * size;
+  }
   return Math.max(0, Math.min(places - asked, pairable));
 }
 
 /** Pods for which addresses were asked with the card itself. */
 function intended({ intent }: PooledEni, limits: PoolLimits): number {
-  const { ip6Count = 0 } = intent;
-  return leadOf(limits.stack) === 4 ? addressesOf(intent) : ip6Count;
+  return addressesOf(intent, leadOf(limits.stack));
 }
 
 /** Pods for which addresses are being asked. */

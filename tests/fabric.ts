@@ -39,8 +39,8 @@ export interface Card {
   readonly id: string;
   /** Its MAC. */
   readonly mac: Mac;
-  /** The addresses that it has when it is plugged in. */
-  readonly ips: readonly Ip[];
+  /** The addresses that it has when it is plugged in, and prefixes of IPv6. */
+  readonly ips: readonly (Ip | Cidr)[];
 }
 
 /** A machine to be booted. */

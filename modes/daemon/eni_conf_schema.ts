@@ -134,12 +134,6 @@ const RULES: readonly {
     holds: (conf) => !exceeds(conf.min_pool_size, conf.max_pool_size),
   },
   {
-    path: "enable_ip_prefix",
-    rule: "must be false unless ip_stack is ipv4: prefixes of IPv6 aren't " +
-      "built yet",
-    holds: (conf) => !conf.enable_ip_prefix || conf.ip_stack === "ipv4",
-  },
-  {
     path: "min_eni",
     rule: "must not exceed max_eni",
     holds: (conf) => conf.max_eni === 0 || !exceeds(conf.min_eni, conf.max_eni),
@@ -268,7 +262,7 @@ function toFeatures(conf: Keys): Pick<DaemonConfig, FeatureField> {
     trunking: conf.enable_eni_trunking,
     erdma: conf.enable_erdma,
     ...(conf.enable_ip_prefix
-      ? { prefixes: { minCount: conf.ipv4_prefix_count } }
+      ? { prefixes: { minCount: prefixCountOf(conf) } }
       : {}),
     extraRoutes: [...new Set(conf.extra_routes.map(({ dst }) => dst))],
     statefulKinds: conf.custom_stateful_workload_kinds
@@ -310,4 +304,11 @@ function freeze<T extends object>(value: T): T {
     if (typeof inner === "object" && inner !== null) freeze(inner);
   }
   return Object.freeze(value);
+}
+
+/** Where IPv6 follows IPv4, each ENI has one of it by itself. */
+function prefixCountOf(conf: Keys): number {
+  return conf.ip_stack === "ipv6"
+    ? conf.ipv6_prefix_count
+    : conf.ipv4_prefix_count;
 }

@@ -242,7 +242,7 @@ const CASES: Readonly<Record<string, Case>> = Object.freeze({
     rule: SWITCH,
   },
   ipv4_prefix_count: { good: 7, seen: {}, bad: 51, rule: "must be at most 50" },
-  ipv6_prefix_count: { good: 0, seen: {}, bad: -1, rule: "must be at least 0" },
+  ipv6_prefix_count: { good: 1, seen: {}, bad: 2, rule: "must be at most 1" },
   extra_routes: {
     good: [{ dst: "10.0.0.0/8" }, { dst: "fd07::/64" }, { dst: "10.0.0.0/8" }],
     seen: { extraRoutes: ["10.0.0.0/8", "fd07::/64"] },

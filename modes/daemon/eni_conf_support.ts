@@ -19,10 +19,9 @@ export const LEGACY: ReadonlySet<string> = new Set([
 ]);
 
 /** By key, the values that ask for what isn't built: an error. */
-const UNBUILT: ReadonlyMap<string, (value: unknown) => boolean> = new Map([
+const UNBUILT = new Map<string, (value: unknown) => boolean>([
   ["ipam_type", (value) => value === "crd" || value === "preferCRD"],
   ["enable_erdma", (value) => value === true],
-  ["ipv6_prefix_count", isSome],
 ]);
 
 /** Source: `k8s/`, which watches, and calls a few times a pod. */
@@ -63,8 +62,4 @@ export function findUnbuilt(tree: ConfTree): readonly string[] {
   return Object.entries(tree)
     .filter(([key, value]) => UNBUILT.get(key)?.(value))
     .map(([key]) => key);
-}
-
-function isSome(value: unknown): boolean {
-  return typeof value === "number" && value > 0;
 }

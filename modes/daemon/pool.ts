@@ -161,7 +161,7 @@ export function limitsOf(
 
 /** Prefixes are for ENIs that pods share. */
 function prefixesOf(
-  { prefixes }: DaemonConfig,
+  { prefixes, ipStack }: DaemonConfig,
   { instance: { type }, limits }: NodeFacts,
   mode: DaemonMode,
 ): Pick<LimitsWish, "prefixes"> {
@@ -169,11 +169,11 @@ function prefixesOf(
   if (mode !== "ENIMultiIP") {
     throw new Error(
       `Cannot use enable_ip_prefix in mode ${mode}: a pod that has an ENI to ` +
-        "itself uses one address of it, and a prefix is sixteen: set it to " +
+        "itself uses one address of it, and a prefix is many: set it to " +
         "false, or start the daemon with --daemon-mode ENIMultiIP",
     );
   }
-  if (limits.ipv4PerEniCount < 2) {
+  if (ipStack !== "ipv6" && limits.ipv4PerEniCount < 2) {
     throw new Error(
       `Cannot use enable_ip_prefix: instance type ${type} allows one address ` +
         "on an ENI (EniPrivateIpAddressQuantity is 1), and a prefix would be " +

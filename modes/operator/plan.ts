@@ -18,8 +18,8 @@ const USAGE = `terway plan: what this node could do
   --pod-cidr CIDR    the node's pod CIDR, for mode VPC [the daemon's]
   --host-pods COUNT  pods of the host's network on each node, such as daemons:
                      the kubelet counts them, and they need no address [0]
-  --ip-prefix        as with enable_ip_prefix: 16 addresses for each secondary
-                     one of the type, whatever the daemon has
+  --ip-prefix        as with enable_ip_prefix: a prefix in place of each
+                     secondary address of an ENI, whatever the daemon has
   --socket PATH      where the daemon is asked [${DEFAULT_SOCKET}]
   --json             as JSON
   --help             this text

@@ -67,6 +67,9 @@ const eni = z.object({
   Ipv4PrefixSets: z.object({
     Ipv4PrefixSet: z.array(z.object({ Ipv4Prefix: prefix })).nullish(),
   }).nullish(),
+  Ipv6PrefixSets: z.object({
+    Ipv6PrefixSet: z.array(z.object({ Ipv6Prefix: prefix })).nullish(),
+  }).nullish(),
   Ipv6Sets: z.object({
     Ipv6Set: z.array(z.object({ Ipv6Address: ip })).nullish(),
   }).nullish(),
@@ -85,7 +88,10 @@ const eni = z.object({
   ...(raw.InstanceId ? { instanceId: raw.InstanceId } : {}),
   primaryIp: raw.PrivateIpAddress,
   ips: raw.PrivateIpSets.PrivateIpSet.map((set) => set.PrivateIpAddress),
-  ...prefixesIn(raw.Ipv4PrefixSets?.Ipv4PrefixSet ?? []),
+  ...prefixesIn([
+    ...(raw.Ipv4PrefixSets?.Ipv4PrefixSet ?? []).map((set) => set.Ipv4Prefix),
+    ...(raw.Ipv6PrefixSets?.Ipv6PrefixSet ?? []).map((set) => set.Ipv6Prefix),
+  ]),
   ips6: (raw.Ipv6Sets?.Ipv6Set ?? []).map((set) => set.Ipv6Address),
   securityGroupIds: raw.SecurityGroupIds?.SecurityGroupId ?? [],
   tags: Object.fromEntries(
@@ -116,6 +122,10 @@ const assignedPrefixes = z.object({
 }).transform((raw) =>
   raw.AssignedPrivateIpAddressesSet.Ipv4PrefixSet.Ipv4Prefixes
 );
+
+const assignedPrefixes6 = z.object({
+  Ipv6PrefixSets: z.object({ Ipv6Prefix: z.array(prefix) }),
+}).transform((raw) => raw.Ipv6PrefixSets.Ipv6Prefix);
 
 const assigned6 = z.object({
   Ipv6Sets: z.object({ Ipv6Address: z.array(ip) }),
@@ -233,6 +243,10 @@ export const readAssigned: Decoder<readonly string[]> = decoder(assigned);
 export const readAssignedPrefixes: Decoder<readonly string[]> = decoder(
   assignedPrefixes,
 );
+/** AssignIpv6Addresses, of prefixes. */
+export const readAssignedPrefixes6: Decoder<readonly string[]> = decoder(
+  assignedPrefixes6,
+);
 /** AssignIpv6Addresses. */
 export const readAssigned6: Decoder<readonly string[]> = decoder(assigned6);
 /** DescribeInstances. */
@@ -245,11 +259,8 @@ export const readVSwitches: Decoder<readonly VSwitch[]> = decoder(vSwitches);
 /** Calls whose answer is only a request id. */
 export const readDone: Decoder<undefined> = decoder(done);
 
-function prefixesIn(
-  set: readonly { readonly Ipv4Prefix: string }[],
-): Pick<Eni, "prefixes"> {
-  if (set.length === 0) return {};
-  return { prefixes: set.map(({ Ipv4Prefix }) => Ipv4Prefix) };
+function prefixesIn(prefixes: readonly string[]): Pick<Eni, "prefixes"> {
+  return prefixes.length === 0 ? {} : { prefixes };
 }
 
 function decoder<T>(shape: z.ZodType<T, unknown>): Decoder<T> {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Cidr, Ip } from "../../netns/ip.ts";
+import { type Cidr, type Family, familyOf, type Ip } from "../../netns/ip.ts";
 import {
   type Cloud,
   CloudError,
@@ -20,6 +20,7 @@ import {
   readAssigned,
   readAssigned6,
   readAssignedPrefixes,
+  readAssignedPrefixes6,
   readDone,
   readEni,
   readEniPage,
@@ -54,6 +55,12 @@ const UNASSIGN_IPV4: Unassigning = {
 const UNASSIGN_PREFIXES: Unassigning = {
   action: "UnassignPrivateIpAddresses",
   param: "Ipv4Prefix",
+  field: "prefixes",
+};
+
+const UNASSIGN_PREFIXES6: Unassigning = {
+  action: "UnassignIpv6Addresses",
+  param: "Ipv6Prefix",
   field: "prefixes",
 };
 
@@ -156,7 +163,7 @@ export class AlibabaCloud implements Cloud {
   /** {@inheritDoc Cloud.createEni} */
   async createEni(wish: EniWish, signal: AbortSignal): Promise<Eni> {
     const secondaryCount = wish.ipCount - 1; // the primary one comes by itself
-    const { ip6Count = 0, prefixCount = 0 } = wish;
+    const { ip6Count = 0, prefixCount = 0, prefix6Count = 0 } = wish;
     const call = ecs("CreateNetworkInterface", {
       VSwitchId: wish.vSwitchId,
       ...list("SecurityGroupIds", wish.securityGroupIds),
@@ -166,6 +173,7 @@ export class AlibabaCloud implements Cloud {
         : {}),
       ...(prefixCount > 0 ? { Ipv4PrefixCount: String(prefixCount) } : {}),
       ...(ip6Count > 0 ? { Ipv6AddressCount: String(ip6Count) } : {}),
+      ...(prefix6Count > 0 ? { Ipv6PrefixCount: String(prefix6Count) } : {}),
       ...(wish.resourceGroupId === undefined
         ? {}
         : { ResourceGroupId: wish.resourceGroupId }),
@@ -237,19 +245,20 @@ export class AlibabaCloud implements Cloud {
 
   /** {@inheritDoc Cloud.assignPrefixes} */
   async assignPrefixes(
-    call: { eniId: string; count: number; token: string },
+    call: { eniId: string; family: Family; count: number; token: string },
     signal: AbortSignal,
   ): Promise<readonly Cidr[]> {
-    const params = {
-      NetworkInterfaceId: call.eniId,
-      Ipv4PrefixCount: String(call.count),
-      ClientToken: call.token,
-    };
-    return await this.#call(
-      ecs("AssignPrivateIpAddresses", params),
-      readAssignedPrefixes,
-      signal,
-    );
+    const { eniId, family, token } = call;
+    const params = { NetworkInterfaceId: eniId, ClientToken: token };
+    const count = String(call.count);
+    if (family === 6) {
+      const six = { ...params, Ipv6PrefixCount: count };
+      const api = ecs("AssignIpv6Addresses", six);
+      return await this.#call(api, readAssignedPrefixes6, signal);
+    }
+    const four = { ...params, Ipv4PrefixCount: count };
+    const api = ecs("AssignPrivateIpAddresses", four);
+    return await this.#call(api, readAssignedPrefixes, signal);
   }
 
   /** {@inheritDoc Cloud.unassignPrefixes} */
@@ -257,7 +266,10 @@ export class AlibabaCloud implements Cloud {
     { eniId, prefixes: ips }: { eniId: string; prefixes: readonly Cidr[] },
     signal: AbortSignal,
   ): Promise<void> {
-    await this.#unassignLeft(UNASSIGN_PREFIXES, { eniId, ips }, signal);
+    const way = familyOf(ips[0] ?? "") === 6
+      ? UNASSIGN_PREFIXES6
+      : UNASSIGN_PREFIXES;
+    await this.#unassignLeft(way, { eniId, ips }, signal);
   }
 
   /** {@inheritDoc Cloud.assignIp6s} */

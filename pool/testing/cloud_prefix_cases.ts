@@ -5,7 +5,7 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
-import { contains } from "../../netns/ip.ts";
+import { contains, familyOf } from "../../netns/ip.ts";
 import { ipsOfPrefix } from "../prefix.ts";
 import {
   attached,
@@ -42,7 +42,7 @@ export const PREFIX_CASES: Readonly<Record<string, Case>> = {
     async (trial) => {
       const { cloud } = trial;
       const eniId = await attached(trial);
-      const call = { eniId, count: 3, token: "blocks" };
+      const call = { eniId, family: 4 as const, count: 3, token: "blocks" };
       const prefixes = await cloud.assignPrefixes(call, soon());
       assertEquals(new Set(prefixes).size, 3);
       assertEquals(await cloud.assignPrefixes(call, soon()), prefixes);
@@ -50,13 +50,46 @@ export const PREFIX_CASES: Readonly<Record<string, Case>> = {
       assertEquals(seen?.prefixes?.toSorted(), prefixes.toSorted());
       assertEquals(seen?.ips, [seen?.primaryIp ?? ""]);
       // The type allows 6: the primary one, 3 prefixes, and 2 more.
-      const full = { eniId, count: 3, token: "more" };
+      const full = { ...call, token: "more" };
       await refuses(cloud.assignPrefixes(full, soon()), "quota");
       await cloud.assignIps({ eniId, count: 1, token: "one" }, soon());
       const two = { eniId, count: 2, token: "two" };
       await refuses(cloud.assignIps(two, soon()), "quota");
       const gone = { ...full, eniId: NO_ENI };
       await refuses(cloud.assignPrefixes(gone, soon()), "notFound");
+    },
+  "a card is made with a prefix of IPv6, and gets more up to the type's limit":
+    async (trial) => {
+      const { cloud, vSwitchId, farVSwitchId, instanceId } = trial;
+      const made = await create(trial, { prefixCount: 1, prefix6Count: 1 });
+      const { id: eniId } = made;
+      const [four = "", six = ""] = made.prefixes ?? [];
+      assertEquals([familyOf(four), familyOf(six)], [4, 6]);
+      assert(six.endsWith("/80"), six);
+      const [vSwitch] = await cloud.describeVSwitches([vSwitchId], soon());
+      assert(contains(vSwitch?.cidr6 ?? "", ipsOfPrefix(six)[0] ?? ""));
+      await cloud.attachEni({ eniId, instanceId }, soon());
+      await trial.settled();
+      const call = { eniId, family: 6, count: 3, token: "six" } as const;
+      const more = await cloud.assignPrefixes(call, soon());
+      assertEquals(new Set([six, ...more]).size, 4);
+      assertEquals(await cloud.assignPrefixes(call, soon()), more);
+      await cloud.assignIp6s({ eniId, count: 2, token: "two" }, soon());
+      // The type allows 6.
+      const full = { ...call, count: 1, token: "full" };
+      await refuses(cloud.assignPrefixes(full, soon()), "quota");
+      const seen = await see(trial, eniId);
+      assertEquals(
+        [seen?.ips6.length, seen?.prefixes?.toSorted()],
+        [2, [four, six, ...more].toSorted()],
+      );
+      const away = (names: readonly string[]): Promise<void> =>
+        cloud.unassignPrefixes({ eniId, prefixes: names }, soon());
+      await away(more.slice(0, 2));
+      await away(more);
+      assertEquals((await see(trial, eniId))?.prefixes, [four, six]);
+      const far = { vSwitchId: farVSwitchId, prefix6Count: 1 };
+      await refuses(create(trial, far), "invalid");
     },
   "a card with more prefixes than the type's limit stays out": async (
     trial,
@@ -71,7 +104,7 @@ export const PREFIX_CASES: Readonly<Record<string, Case>> = {
     const { cloud, vSwitchId } = trial;
     const eniId = await attached(trial);
     const before = await left(trial, vSwitchId);
-    const call = { eniId, count: 4, token: "blocks" };
+    const call = { eniId, family: 4 as const, count: 4, token: "blocks" };
     const prefixes = await cloud.assignPrefixes(call, soon());
     const away = (names: readonly string[]): Promise<void> =>
       cloud.unassignPrefixes({ eniId, prefixes: names }, soon());
@@ -91,7 +124,7 @@ export const PREFIX_CASES: Readonly<Record<string, Case>> = {
       await refuses(create(trial, small), "exhausted");
       assertEquals(await left(trial, smallVSwitchId), 4);
       const eniId = await attached(trial);
-      const call = { eniId, count: 1, token: "block" };
+      const call = { eniId, family: 4 as const, count: 1, token: "block" };
       await behind.occupy(vSwitchId, 15);
       await refuses(cloud.assignPrefixes(call, soon()), "exhausted");
       assertEquals(await left(trial, vSwitchId), 15);

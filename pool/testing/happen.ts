@@ -239,7 +239,8 @@ async function drifted(life: Simulation, deed: Deed): Promise<string> {
       // A card that holds more than the type allows could never come back.
       if (eni.state !== "InUse") return `${eni.id} isn't attached`;
       if (isSix(life)) {
-        return `${eni.id} gets ${await cloud.assign6(eni.id, 1)}`;
+        const wanted = hasBlocks(life) ? { prefixCount: 1 } : 1;
+        return `${eni.id} gets ${await cloud.assign6(eni.id, wanted)}`;
       }
       if (hasBlocks(life)) {
         return `${eni.id} gets ${await cloud.assignPrefixes(eni.id, 1)}`;
@@ -254,13 +255,13 @@ async function drifted(life: Simulation, deed: Deed): Promise<string> {
 async function lose(life: Simulation, eni: EniRecord): Promise<string> {
   const { cloud } = life;
   const { stranger } = cloud;
-  const prefix = life.chance.pick(eni.prefixes);
+  const isIp6 = isSix(life);
+  const prefix = isIp6 ? undefined : life.chance.pick(eni.prefixes);
   if (prefix !== undefined) {
     await cloud.unassignPrefixes(eni.id, [prefix]);
     life.drifted.add(eni.id);
     return `${eni.id} loses ${prefix}`;
   }
-  const isIp6 = isSix(life);
   const ip = life.chance.pick(isIp6 ? eni.ips6 : eni.ips.slice(1));
   if (ip === undefined) return `${eni.id} has nothing to lose`;
   if (isIp6) await cloud.unassign6(eni.id, [ip]);

@@ -135,7 +135,8 @@ function addressesInPlace({ pods, cloud, drifted }: Simulation): void {
  * @returns Those of prefixes included.
  */
 export function ipsHeld({ ips, prefixes, ips6 }: EniRecord): readonly string[] {
-  return [...ips, ...prefixes.flatMap(ipsOfPrefix), ...ips6];
+  const six = ips6.flatMap((ip) => ip.includes("/") ? ipsOfPrefix(ip) : ip);
+  return [...ips, ...prefixes.flatMap(ipsOfPrefix), ...six];
 }
 
 function ipsOf(lease: Lease | undefined): string {

@@ -7,6 +7,7 @@
 import { ownTags } from "../tags.ts";
 import { ORPHAN_MS } from "../limits.ts";
 import type { EniRecord } from "../record.ts";
+import type { Cloud } from "../cloud.ts";
 import type { Process } from "./process.ts";
 import type { Simulation } from "./simulation.ts";
 import { Violation } from "./violation.ts";
@@ -26,6 +27,17 @@ const APIS: Readonly<Record<string, string>> = {
   setSecurityGroups: "ModifyNetworkInterfaceAttribute",
   describeEnis: "DescribeNetworkInterfaces",
 };
+
+/** One method has prefixes of both families. */
+function apiOf(name: string, call: unknown): string | undefined {
+  if (!name.endsWith("ssignPrefixes")) return APIS[name];
+  const { family, prefixes } = call as Partial<
+    & Parameters<Cloud["assignPrefixes"]>[0]
+    & Parameters<Cloud["unassignPrefixes"]>[0]
+  >;
+  const isSix = family === 6 || prefixes?.[0]?.includes(":") === true;
+  return APIS[isSix ? name.replace("Prefixes", "Ip6s") : name];
+}
 
 const GIVING: ReadonlySet<string> = new Set([
   "detachEni",
@@ -61,7 +73,7 @@ export class Manners {
    * @throws {Violation} When it isn't as it should be.
    */
   check(name: string, args: readonly unknown[]): void {
-    this.#demandBudget(name);
+    this.#demandBudget(name, args[0]);
     const eniId = String(args[0]);
     // An orphan's deletion is the second call of two: it may be late.
     const isPurge = name === "deleteEni" && this.#recordOf(eniId) === undefined;
@@ -74,14 +86,14 @@ export class Manners {
     return [...enis.values()].find(({ card }) => card?.id === eniId);
   }
 
-  #demandBudget(name: string): void {
+  #demandBudget(name: string, call: unknown): void {
     const { process, clock, limits } = this.#life;
     const minute = Math.floor(clock.nowMs() / MINUTE_MS);
     if (minute !== this.#minute || process !== this.#process) {
       this.#counts.clear();
     }
     [this.#minute, this.#process] = [minute, process];
-    const api = APIS[name];
+    const api = apiOf(name, call);
     if (api === undefined) return;
     const count = (this.#counts.get(api) ?? 0) + 1;
     this.#counts.set(api, count);

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Scenario } from "./crash_points.ts";
+import { come, drift, dry, go, late, spoil, wait } from "./acts.ts";
 import type { Act } from "./ops.ts";
 
 /** The scenarios. */
@@ -57,6 +58,89 @@ export const SCENARIOS: readonly Scenario[] = [
       wait(40),
       go(2),
       wait(90),
+    ],
+  },
+  {
+    name: "prefixes come and go",
+    world: { minPrefixCount: 0, maxIdle: 0 },
+    acts: [come(1), wait(10), come(20), wait(10), go(20), wait(60)],
+  },
+  {
+    name: "prefixes that are kept",
+    world: { minPrefixCount: 7 },
+    acts: [wait(20), come(2), wait(10)],
+  },
+  {
+    name: "a late Assign of a prefix, and a vSwitch with too few together",
+    world: { minPrefixCount: 0 },
+    acts: [
+      come(1),
+      wait(10),
+      spoil("AssignPrivateIpAddresses", late(29_000), dry()),
+      come(2),
+      wait(90),
+    ],
+  },
+  {
+    name: "a late Unassign of a prefix, and pods that come before it",
+    world: { minPrefixCount: 0, maxIdle: 0 },
+    acts: [
+      come(20),
+      wait(10),
+      spoil("UnassignPrivateIpAddresses", late(29_000)),
+      go(19),
+      wait(55),
+      come(3),
+      wait(60),
+    ],
+  },
+  {
+    name: "prefixes of both families come and go",
+    world: { minPrefixCount: 0, maxIdle: 0, stack: "dual" },
+    acts: [come(1), wait(10), come(20), wait(10), go(20), wait(60)],
+  },
+  {
+    name: "a prefix of IPv6 leaves with its card",
+    world: { minPrefixCount: 0, maxIdle: 0, stack: "ipv6" },
+    acts: [come(2), wait(10), go(2), wait(60), come(1), wait(10)],
+  },
+  {
+    name: "a prefix of IPv6 that is long on its way",
+    world: { minPrefixCount: 0, stack: "dual" },
+    acts: [
+      come(1),
+      wait(10),
+      spoil("AssignIpv6Addresses", late(25_000)),
+      drift("unassign"),
+      drift("unassign"),
+      wait(60),
+      come(2),
+      wait(40),
+    ],
+  },
+  {
+    name: "prefixes were changed while nobody looked",
+    world: { minPrefixCount: 0, maxIdle: 6 },
+    acts: [
+      come(20),
+      wait(15),
+      { do: "stop", downMs: 0 },
+      drift("unassign"),
+      drift("assign"),
+      wait(90),
+    ],
+  },
+  {
+    name: "the journal is lost, and with it what is known of prefixes",
+    world: { minPrefixCount: 1 },
+    acts: [
+      come(3),
+      wait(10),
+      { do: "lose journal", downMs: 0 },
+      wait(90),
+      come(2),
+      go(1),
+      wait(30),
     ],
   },
   {
@@ -294,34 +378,4 @@ function unanswered(action: string, acts: readonly Act[]): Scenario[] {
       acts: [spoil(action, { kind: "hang", done: true }), ...acts],
     },
   ];
-}
-
-function come(count: number): Act {
-  return { do: "come", count };
-}
-
-function go(count: number): Act {
-  return { do: "go", count };
-}
-
-function wait(seconds: number): Act {
-  return { do: "wait", ms: seconds * 1_000 };
-}
-
-function drift(deed: Extract<Act, { do: "drift" }>["deed"]): Act {
-  return { do: "drift", deed };
-}
-
-type Spoil = Extract<Act, { do: "spoil" }>;
-
-function spoil(action: string, ...faults: Spoil["faults"]): Act {
-  return { do: "spoil", action, faults };
-}
-
-function late(ms: number): Spoil["faults"][number] {
-  return { kind: "slow", ms };
-}
-
-function dry(): Spoil["faults"][number] {
-  return { kind: "refuse", code: "InvalidVSwitchId.IpNotEnough" };
 }

@@ -5,7 +5,9 @@
  * @module
  */
 import type { EniRecord, SlotRecord } from "../record.ts";
-import { ipsOfPrefix, PREFIX_SIZE } from "../prefix.ts";
+import { type Family, familyOf } from "../../netns/ip.ts";
+import { leadOf } from "../family.ts";
+import { ipsOfPrefix, prefixSize } from "../prefix.ts";
 import { elapse, unhang } from "./happen.ts";
 import { demand, ipsHeld, ownEnis } from "./invariants.ts";
 import type { Simulation } from "./simulation.ts";
@@ -171,9 +173,12 @@ function stockBounded(life: Simulation): void {
     staying + limits.minEniCount,
     wish.warmUpCount ?? 0,
   ) + heldByPrefixes(life, idle);
+  // A prefix of IPv6 is more than what follows IPv4.
+  const following = limits.stack === "dual" ? idleIn(life, 6) : [];
   const ofEach = [
     ready.reduce((sum, eni) => sum + eni.slots.idle, 0),
-    ready.reduce((sum, { slots6 }) => sum + (slots6?.idle ?? 0), 0),
+    ready.reduce((sum, { slots6 }) => sum + (slots6?.idle ?? 0), 0) -
+    sumOf(following),
   ];
   const idlest = Math.max(...ofEach);
   demand(
@@ -187,21 +192,46 @@ function stockBounded(life: Simulation): void {
  * What is idle beside others of its prefix stays with them; and a prefix that is
  * wholly idle stays where too little would be left without it.
  */
-function heldByPrefixes({ keeper, limits, ledger }: Simulation, idle: number) {
-  const mixed = keeper.status().enis.flatMap(({ key, prefixes = [] }) =>
-    prefixes.map((prefix) => {
-      const kinds = ipsOfPrefix(prefix).map((ip) =>
-        ledger.slots.get(`${key} ${ip}`)?.kind
-      );
-      const count = kinds.filter((kind) => kind === "idle").length;
-      return count === PREFIX_SIZE ? 0 : count;
-    })
-  ).reduce((sum, count) => sum + count, 0);
-  const mayGo = idle - PREFIX_SIZE >= limits.minIdle;
+function heldByPrefixes(life: Simulation, idle: number): number {
+  const { keeper, limits } = life;
+  const family = leadOf(limits.stack);
+  const size = prefixSize(family);
+  const mixed = sumOf(idleIn(life, family).filter((count) => count < size));
   const { prefixes } = limits;
   if (prefixes === undefined) return mixed;
-  const kept = prefixes.minCount * PREFIX_SIZE;
-  return mixed + kept + (mayGo ? 0 : PREFIX_SIZE);
+  const cards = keeper.status().enis;
+  const holders = cards.filter((eni) => (eni.prefixes ?? []).length > 0);
+  if (family === 6) {
+    // One of IPv6 stays with its card.
+    const stuck = cards.filter((eni) => eni.isAdopted).length +
+      (limits.hotPlug ? limits.minEniCount : cards.length);
+    const kept = Math.max(prefixes.minCount, limits.maxIdle > 0 ? 1 : 0);
+    return mixed + (kept + stuck) * size;
+  }
+  // Each card that has some of those has its primary address, too.
+  const kept = prefixes.minCount === 0
+    ? 0
+    : prefixes.minCount * size + holders.length;
+  const mayGo = idle - size >= limits.minIdle;
+  return mixed + kept + (mayGo ? 0 : size);
+}
+
+/** Idle addresses of each prefix of a family. */
+function idleIn(
+  { keeper, ledger }: Simulation,
+  family: Family,
+): readonly number[] {
+  return keeper.status().enis.flatMap(({ key, prefixes = [] }) =>
+    prefixes.filter((prefix) => familyOf(prefix) === family).map((prefix) =>
+      ipsOfPrefix(prefix).filter((ip) =>
+        ledger.slots.get(`${key} ${ip}`)?.kind === "idle"
+      ).length
+    )
+  );
+}
+
+function sumOf(counts: readonly number[]): number {
+  return counts.reduce((sum, count) => sum + count, 0);
 }
 
 /** A line for each card: its id, state and addresses. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { apart } from "../../tests/emulators/alibaba/actions_ipv6.ts";
 import type { EniRecord, Model } from "../../tests/emulators/alibaba/model.ts";
 import type { Eni, EniFilter } from "../cloud.ts";
 
@@ -61,6 +62,8 @@ export class Sights {
 
 function seen(record: EniRecord): Eni {
   const { id, mac, type, state, vSwitchId, zone, primaryIp } = record;
+  const [ips6, prefixes6] = apart(record.ips6);
+  const prefixes = [...record.prefixes, ...prefixes6];
   return {
     id,
     mac,
@@ -70,8 +73,8 @@ function seen(record: EniRecord): Eni {
     zone,
     primaryIp,
     ips: [...record.ips],
-    ...(record.prefixes.length === 0 ? {} : { prefixes: [...record.prefixes] }),
-    ips6: [...record.ips6],
+    ...(prefixes.length === 0 ? {} : { prefixes }),
+    ips6,
     securityGroupIds: [...record.securityGroupIds],
     tags: { ...record.tags },
     ...(record.instanceId === undefined

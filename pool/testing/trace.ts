@@ -133,8 +133,11 @@ export function callLine(name: string, args: readonly unknown[]): string {
   const [first] = args;
   if (name !== "createEni") return `${name} ${valueLine(args.slice(0, -1))}`;
   const { vSwitchId, ipCount, token } = first as EniWish;
-  const { ip6Count = 0, prefixCount = 0 } = first as EniWish;
-  const blocks = prefixCount === 0 ? {} : { prefixCount };
+  const { ip6Count = 0, prefixCount = 0, prefix6Count = 0 } = first as EniWish;
+  const blocks = {
+    ...(prefixCount === 0 ? {} : { prefixCount }),
+    ...(prefix6Count === 0 ? {} : { prefix6Count }),
+  };
   const six = ip6Count === 0 ? {} : { ip6Count };
   return `${name} ${
     valueLine({ vSwitchId, ipCount, ...blocks, ...six, token })

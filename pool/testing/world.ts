@@ -99,8 +99,7 @@ export interface World {
   /** The families of pods' addresses. */
   readonly stack: IpStack;
   /**
-   * Set where cards get prefixes, which only pods of IPv4 alone can have: as
-   * many are kept.
+   * Set where cards get prefixes: as many are kept.
    */
   readonly minPrefixCount?: number;
   /** Whether the operator wants a trunk, and the type takes one. */
@@ -172,9 +171,9 @@ export function worldBy(chance: Chance): World {
   };
   // The emulator's small type with a trunk has one IPv6 address a card.
   const mayTrunk = !isBig && drawn.stack === "ipv4";
-  const mayHave = drawn.stack === "ipv4" && drawn.addressesPerEni > 1;
-  const isOfPrefixes = chance.oneIn(2) && mayHave;
-  const minPrefixCount = chance.pick([0, 0, 0, 1, 3, 7]) ?? 0;
+  const isOfPrefixes = chance.oneIn(2) && drawn.addressesPerEni > 1;
+  const counts = drawn.stack === "ipv6" ? [0, 0, 1] : [0, 0, 0, 1, 3, 7];
+  const minPrefixCount = chance.pick(counts) ?? 0;
   const world = { ...drawn, trunk: mayTrunk && chance.oneIn(3) };
   return isOfPrefixes ? { ...world, minPrefixCount } : world;
 }

@@ -37,6 +37,9 @@ import { LOOPBACK_INDEX, writeSysctls } from "./kernel.ts";
 /** The MAC of every gateway. Source: what an ECS instance's ARP table shows. */
 const GATEWAY_MAC: Mac = "ee:ff:ff:ff:ff:ff";
 
+/** Where prefixes of IPv6 are led at a port; its neighbour is the port's card. */
+const PREFIX_HOP: Ip = "fe80::80";
+
 /** A machine's end of a port. */
 export interface PortWish {
   /** Whose it is, for people who read `ip link`. */
@@ -222,25 +225,33 @@ export class Router implements AsyncDisposable {
   }
 
   /**
-   * Leads an address to a port, from now on and nowhere else.
+   * Leads an address, or a prefix of IPv6, to a port, from now on and nowhere
+   * else.
    *
    * @param port The port.
    * @param ip The address.
    */
-  addHost(port: Port, ip: Ip): void {
+  addHost(port: Port, ip: Ip | Cidr): void {
     const { ifIndex, mac } = port;
+    if (ip.includes("/")) {
+      replaceNeighbour(this.#routes, { ifIndex, ip: PREFIX_HOP, mac });
+      return this.addRoute(port, { cidr: ip, nextHop: PREFIX_HOP });
+    }
     replaceNeighbour(this.#routes, { ifIndex, ip, mac });
     replaceRoute(this.#routes, { ifIndex, destination: hostCidr(ip) });
   }
 
   /**
-   * Cuts an address off.
+   * Cuts an address, or a prefix of IPv6, off.
    *
    * @param port Its port.
    * @param ip The address.
    */
-  removeHost(port: Port, ip: Ip): void {
+  removeHost(port: Port, ip: Ip | Cidr): void {
     const { ifIndex } = port;
+    if (ip.includes("/")) {
+      return deleteRoute(this.#routes, { ifIndex, destination: ip });
+    }
     deleteRoute(this.#routes, { ifIndex, destination: hostCidr(ip) });
     deleteNeighbour(this.#routes, { ifIndex, ip });
   }

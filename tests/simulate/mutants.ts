@@ -291,6 +291,88 @@ export const MUTANTS: readonly Mutant[] = [
     }],
   },
   {
+    name: "a prefix goes while a pod has an address of it",
+    edits: [{
+      file: "pool/prefixed.ts",
+      from: "    ipsOfPrefix(prefix).every((ip) =>\n",
+      to: "    ipsOfPrefix(prefix).some((ip) =>\n",
+    }],
+  },
+  {
+    name: "an address of a prefix is given back alone",
+    edits: [{
+      file: "pool/shrink.ts",
+      from: "    if (prefixOf(eni, ip) !== undefined) continue;\n",
+      to: "",
+    }],
+  },
+  {
+    name: "prefixes that nobody needs stay",
+    edits: [{
+      file: "pool/shrink.ts",
+      from: "    const count = givePrefixes(eni, 4, { atMost, desk });\n",
+      to: "    const count = 0;\n    void atMost;\n",
+    }],
+  },
+  {
+    name: "prefixes that shall be kept are given back",
+    edits: [{
+      file: "pool/shrink.ts",
+      from: "let sparePrefixes = prefixCount(state, lead) - minCount;",
+      to: "let sparePrefixes = prefixCount(state, lead) + 0 * minCount;",
+    }],
+  },
+  {
+    name: "the journal forgets which addresses are a prefix's",
+    edits: [{
+      file: "pool/journal_rows.ts",
+      from: "JSON.stringify([...eni.prefixes ?? []]),",
+      to: '"[]",',
+    }],
+  },
+  {
+    name: "after a crash prefixes are asked for as single addresses",
+    scenario: "prefixes come and go",
+    edits: [{
+      file: "pool/journal_rows.ts",
+      from: "    Number(assign?.ofPrefixes ?? false),\n",
+      to: "    0,\n",
+    }],
+  },
+  {
+    name: "a card's prefixes aren't counted against the type's bound",
+    edits: [{
+      file: "pool/prefixed.ts",
+      from: "let count = prefixesIn(eni, family).length;",
+      to: "let count = 0;",
+    }],
+  },
+  {
+    name: "a card gets IPv4 prefixes that IPv6 can't follow",
+    edits: [{
+      file: "pool/limits.ts",
+      from: 'stack === "dual" ? most : Infinity',
+      to: 'stack === "dual" ? Infinity : most',
+    }],
+  },
+  {
+    name: "a second prefix of IPv6 stays",
+    edits: [{
+      file: "pool/shrink.ts",
+      from: "  givePrefixes(eni, 6, { atMost: length - kept6, desk });\n",
+      to: "  void length;\n  void kept6;\n",
+    }],
+  },
+  {
+    name: "a prefix of IPv6 that is gone isn't asked for again",
+    edits: [{
+      file: "pool/grow.ts",
+      from: "    if (ofPrefixes && missing6 > 0) {\n",
+      to:
+        "    if (ofPrefixes) {\n      continue;\n    } else if (ofPrefixes) {\n",
+    }],
+  },
+  {
     name: "IPv6 addresses that nobody will have stay",
     edits: [{
       file: "pool/shrink.ts",

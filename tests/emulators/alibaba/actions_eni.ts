@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { ips6Of } from "./actions_ipv6.ts";
+import { apart, ips6Of } from "./actions_ipv6.ts";
 import { prefixesOf, prefixSet } from "./actions_prefix.ts";
 import type { EmulatedCloud } from "./cloud.ts";
 import { demandGroups, eniOf } from "./eni_rules.ts";
@@ -282,6 +282,7 @@ function meets(
 }
 
 function describe(cloud: EmulatedCloud, eni: EniRecord): Body {
+  const [ips6, prefixes6] = apart(eni.ips6);
   return {
     NetworkInterfaceId: eni.id,
     NetworkInterfaceName: eni.name,
@@ -303,10 +304,12 @@ function describe(cloud: EmulatedCloud, eni: EniRecord): Body {
       })),
     },
     Ipv6Sets: {
-      Ipv6Set: eni.ips6.map((ip) => ({ Ipv6Address: ip })),
+      Ipv6Set: ips6.map((ip) => ({ Ipv6Address: ip })),
     },
     Ipv4PrefixSets: { Ipv4PrefixSet: prefixSet(eni.prefixes) },
-    Ipv6PrefixSets: { Ipv6PrefixSet: [] },
+    Ipv6PrefixSets: {
+      Ipv6PrefixSet: prefixes6.map((Ipv6Prefix) => ({ Ipv6Prefix })),
+    },
     SecurityGroupIds: { SecurityGroupId: [...eni.securityGroupIds] },
     Tags: {
       Tag: Object.entries(eni.tags).map(([TagKey, TagValue]) => ({

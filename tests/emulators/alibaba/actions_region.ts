@@ -53,7 +53,9 @@ export function describeInstances(cloud: EmulatedCloud, params: Params): Body {
               })),
             },
             Ipv6Sets: {
-              Ipv6Set: eni.ips6.map((ip) => ({ Ipv6Address: ip })),
+              Ipv6Set: eni.ips6.filter((ip) => !ip.includes("/")).map((ip) => ({
+                Ipv6Address: ip,
+              })),
             },
           })),
         },

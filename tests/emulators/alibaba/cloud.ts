@@ -289,7 +289,7 @@ export class EmulatedCloud extends CloudRecords {
    * @param wanted How many, or which.
    * @returns The new addresses.
    */
-  async assign6(eniId: string, wanted: number | readonly string[]): Promise<
+  async assign6(eniId: string, wanted: ipv6.Wanted6): Promise<
     readonly Ip[]
   > {
     const { eni, ips } = ipv6.assignIps6(this.model, eniId, wanted);

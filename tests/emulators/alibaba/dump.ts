@@ -4,7 +4,8 @@
  * @module
  */
 import { compareIp, type Ip } from "../../../netns/ip.ts";
-import type { Model } from "./model.ts";
+import { apart } from "./actions_ipv6.ts";
+import type { EniRecord, Model } from "./model.ts";
 
 /** Everything that a cloud holds, sorted by id. */
 export interface CloudDump {
@@ -36,7 +37,7 @@ export interface EniDump {
   readonly primaryIp: Ip;
   /** All IPv4 addresses, sorted. */
   readonly ips: readonly Ip[];
-  /** All IPv4 prefixes, sorted; absent when there are none. */
+  /** All prefixes of both families, sorted; absent when there are none. */
   readonly prefixes?: readonly string[];
   /** All IPv6 addresses, sorted; absent when there are none. */
   readonly ips6?: readonly Ip[];
@@ -100,6 +101,7 @@ export function dump(model: Model): CloudDump {
   const enis = [...model.enis.values()].sort(byId);
   return {
     enis: enis.map((eni) => ({
+      ...sixOf(eni),
       id: eni.id,
       mac: eni.mac,
       type: eni.type,
@@ -108,10 +110,6 @@ export function dump(model: Model): CloudDump {
       vSwitchId: eni.vSwitchId,
       primaryIp: eni.primaryIp,
       ips: eni.ips.toSorted(compareIp),
-      ...(eni.prefixes.length === 0
-        ? {}
-        : { prefixes: eni.prefixes.toSorted() }),
-      ...(eni.ips6.length === 0 ? {} : { ips6: eni.ips6.toSorted(compareIp) }),
       securityGroupIds: eni.securityGroupIds.toSorted(),
       tags: Object.fromEntries(Object.entries(eni.tags).sort()),
     })),
@@ -147,4 +145,14 @@ function dumpRoutes(model: Model): readonly RouteDump[] {
 
 function byId(a: { id: string }, b: { id: string }): number {
   return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
+}
+
+/** Prefixes of both families, and IPv6 addresses. */
+function sixOf(eni: EniRecord): Pick<EniDump, "prefixes" | "ips6"> {
+  const [ips6, prefixes6] = apart(eni.ips6);
+  const prefixes = [...eni.prefixes, ...prefixes6].sort();
+  return {
+    ...(prefixes.length === 0 ? {} : { prefixes }),
+    ...(ips6.length === 0 ? {} : { ips6: ips6.toSorted(compareIp) }),
+  };
 }

@@ -1,6 +1,9 @@
 /**
  * IPv6 addresses on a card: what `enis.ts` is for IPv4, without time or wire.
  *
+ * A prefix, a /80, stands among them with its length; to the type's bound it is
+ * one address.
+ *
  * None of them is primary: a card may have none, and each can be taken away.
  * Source: API pages AssignIpv6Addresses, UnassignIpv6Addresses and
  * CreateNetworkInterface, read 2026-11-21.
@@ -20,6 +23,11 @@ import {
 } from "./model.ts";
 import { Refusal } from "./refusal.ts";
 
+/** IPv6 addresses: how many, or which, or prefixes: how many. */
+export type Wanted6 = number | readonly string[] | {
+  readonly prefixCount: number;
+};
+
 /**
  * Adds IPv6 addresses to a card: all of them or none.
  *
@@ -32,7 +40,7 @@ import { Refusal } from "./refusal.ts";
 export function assignIps6(
   model: Model,
   eniId: string,
-  wanted: number | readonly string[],
+  wanted: Wanted6,
 ): { eni: EniRecord; ips: readonly Ip[] } {
   const eni = eniOf(model, eniId);
   demandState(eni, "Available", "InUse");
@@ -55,10 +63,11 @@ export function assignIps6(
 export function takeIps6(
   book: Ipv6Book,
   eniId: string,
-  wanted: number | readonly string[],
+  wanted: Wanted6,
 ): Ip[] {
-  return typeof wanted === "number"
-    ? book.take(eniId, wanted)
+  if (typeof wanted === "number") return book.take(eniId, wanted);
+  return "prefixCount" in wanted
+    ? book.takePrefixes(eniId, wanted.prefixCount)
     : book.claim(eniId, wanted);
 }
 
@@ -161,6 +170,7 @@ function demandRoom6(model: Model, eni: EniRecord, more: number): void {
   );
 }
 
-function countOf(wanted: number | readonly string[]): number {
-  return typeof wanted === "number" ? wanted : wanted.length;
+function countOf(wanted: Wanted6): number {
+  if (typeof wanted === "number") return wanted;
+  return "prefixCount" in wanted ? wanted.prefixCount : wanted.length;
 }

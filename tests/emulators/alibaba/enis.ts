@@ -13,7 +13,12 @@
 import type { Cidr, Ip } from "../../../netns/ip.ts";
 import type { AddressBook } from "./addresses.ts";
 import { ipsIn, takePrefixes } from "./eni_prefixes.ts";
-import { book6Of, demandIpv6Count, takeIps6 } from "./eni_ipv6.ts";
+import {
+  book6Of,
+  demandIpv6Count,
+  takeIps6,
+  type Wanted6,
+} from "./eni_ipv6.ts";
 import {
   demandAttachable,
   demandGroups,
@@ -45,8 +50,8 @@ export interface EniOrder {
   readonly secondary: number | readonly Ip[];
   /** IPv4 prefixes: how many, or which. @default {none} */
   readonly prefixes?: number | readonly Cidr[];
-  /** IPv6 addresses: how many, or which. @default {none} */
-  readonly ips6?: number | readonly string[];
+  /** IPv6 addresses, or prefixes: how many, or which. @default {none} */
+  readonly ips6?: Wanted6;
   /** Its tags. */
   readonly tags: Readonly<Record<string, string>>;
   /** Its name. */

@@ -23,7 +23,10 @@ export interface FabricEni {
   readonly mac: string;
   /** The address that lives and dies with it. */
   readonly primaryIp: Ip;
-  /** All of its addresses, the primary one first, those of IPv6 last. */
+  /**
+   * All of its addresses, the primary one first, those of IPv6 last, with
+   * prefixes of IPv6 as such.
+   */
   readonly ips: readonly Ip[];
   /** Its vSwitch. */
   readonly vSwitchId: string;
@@ -56,9 +59,9 @@ export interface Fabric {
   attach(eni: FabricEni, instance: FabricInstance): Promise<void>;
   /** A card leaves an instance. */
   detach(eni: FabricEni, instance: FabricInstance): Promise<void>;
-  /** An attached card has got these addresses, of one family. */
+  /** An attached card has got these addresses, or prefixes, of one family. */
   assign(eni: FabricEni, ips: readonly Ip[]): Promise<void>;
-  /** An attached card has lost these addresses, of one family. */
+  /** An attached card has lost these addresses, or prefixes, of one family. */
   unassign(eni: FabricEni, ips: readonly Ip[]): Promise<void>;
   /** A route entry leads a prefix to an instance, by its primary card. */
   route?(cidr: Cidr, primaryEniId: string): Promise<void>;

@@ -18,10 +18,17 @@ import {
   parseCidr,
   parseIp,
 } from "../../../netns/ip.ts";
+import { PREFIX6_LENGTH } from "../../../pool/prefix.ts";
 import { Refusal } from "./refusal.ts";
 
 /** Addresses at the end of a vSwitch's prefix that nobody can have. */
 const RESERVED_LAST_COUNT = 9;
+
+/** Addresses from the start of one prefix to the next's. */
+const PREFIX_STEP = 2 ** (128 - PREFIX6_LENGTH);
+
+/** Prefixes in a /64; the first and the last hold what the service keeps. */
+const PREFIX_COUNT = 2 ** (PREFIX6_LENGTH - 64);
 
 /** Remembers the IPv6 addresses of one vSwitch. */
 export class Ipv6Book {
@@ -77,11 +84,30 @@ export class Ipv6Book {
   }
 
   /**
-   * Gives out exactly these addresses: all of them or none.
+   * Gives out the lowest free prefixes: none that an address was given of.
+   *
+   * @param owner Whose they become.
+   * @param count How many.
+   * @returns The prefixes.
+   */
+  takePrefixes(owner: string, count: number): Cidr[] {
+    const prefixes: Cidr[] = [];
+    for (let at = 1; at < PREFIX_COUNT - 1 && prefixes.length < count; at++) {
+      const prefix = `${
+        addressAt(this.cidr, at * PREFIX_STEP)
+      }/${PREFIX6_LENGTH}`;
+      if (!this.#isTaken(prefix)) prefixes.push(prefix);
+    }
+    for (const prefix of prefixes) this.#given.set(prefix, owner);
+    return prefixes;
+  }
+
+  /**
+   * Gives out exactly these addresses, or prefixes: all of them or none.
    *
    * @param owner Whose they become.
    * @param texts Which, however they are written.
-   * @returns The addresses, in canonical text.
+   * @returns The same, in canonical text.
    * @throws {Refusal} `InvalidIp.Address`, `InvalidIp.IpRepeated` or
    * `InvalidIp.IpAssigned`.
    */
@@ -90,7 +116,7 @@ export class Ipv6Book {
     if (new Set(ips).size < ips.length) {
       throw new Refusal("InvalidIp.IpRepeated", "An address is named twice.");
     }
-    const taken = ips.find((ip) => this.#given.has(ip));
+    const taken = ips.find((ip) => this.#isTaken(ip));
     if (taken !== undefined) {
       throw new Refusal(
         "InvalidIp.IpAssigned",
@@ -112,11 +138,34 @@ export class Ipv6Book {
     }
   }
 
-  #read(text: string): Ip {
+  /** Whether anything of it is given out. */
+  #isTaken(what: Ip | Cidr): boolean {
+    if (this.#given.has(what)) return true;
+    return [...this.#given.keys()].some((given) =>
+      given.includes("/")
+        ? !what.includes("/") && contains(given, what)
+        : what.includes("/") && contains(what, given)
+    );
+  }
+
+  /** A /80 of the vSwitch that starts where one does, and isn't kept. */
+  #mayGive(prefix: Cidr): boolean {
+    const { ip, length } = parseCidr(prefix);
+    if (length !== PREFIX6_LENGTH || !contains(this.cidr, ip)) return false;
+    if (addressAt(prefix, 0) !== ip) return false;
+    const ends = [0, PREFIX_COUNT - 1].map((at) =>
+      addressAt(this.cidr, at * PREFIX_STEP)
+    );
+    return !ends.includes(ip);
+  }
+
+  #read(text: string): Ip | Cidr {
     const ip = canonical(text);
+    if (ip?.includes("/") && this.#mayGive(ip)) return ip;
     const reserved = addressAt(this.cidr, -RESERVED_LAST_COUNT);
     if (
-      ip !== undefined && familyOf(ip) === 6 && contains(this.cidr, ip) &&
+      ip !== undefined && !ip.includes("/") && familyOf(ip) === 6 &&
+      contains(this.cidr, ip) &&
       ip !== addressAt(this.cidr, 0) && compareIp(ip, reserved) < 0
     ) return ip;
     throw new Refusal(
@@ -127,14 +176,16 @@ export class Ipv6Book {
 }
 
 /**
- * Reads an address as its canonical text.
+ * Reads an address, or a prefix, as its canonical text.
  *
  * @param text Whatever came.
- * @returns The address, or nothing when it is none.
+ * @returns The address or prefix, or nothing when it is none.
  */
-export function canonical(text: string): Ip | undefined {
+export function canonical(text: string): Ip | Cidr | undefined {
   try {
-    return parseIp(text);
+    if (!text.includes("/")) return parseIp(text);
+    const { ip, length } = parseCidr(text);
+    return `${ip}/${length}`;
   } catch {
     return undefined;
   }

@@ -8,6 +8,7 @@
  * @module
  */
 import { gatewayOf } from "../../../netns/ip.ts";
+import { apart } from "./actions_ipv6.ts";
 import type { EmulatedCloud } from "./cloud.ts";
 import type { SeenEni } from "./history.ts";
 import type { InstanceRecord } from "./model.ts";
@@ -151,6 +152,7 @@ function readEni(entry: string, view: View & { eni: SeenEni }): Entry {
   const vSwitch = cloud.model.vSwitches.get(eni.vSwitchId);
   if (vSwitch === undefined) return undefined;
   const { cidr, book6 } = vSwitch;
+  const [ips6] = apart(eni.ips6);
   const entries: Readonly<Record<string, string>> = {
     "network-interface-id": eni.id,
     "primary-ip-address": eni.primaryIp,
@@ -166,7 +168,7 @@ function readEni(entry: string, view: View & { eni: SeenEni }): Entry {
       "vswitch-ipv6-cidr-block": book6.cidr,
     }),
     // Not JSON: no quotes around the addresses.
-    ...(eni.ips6.length === 0 ? {} : { "ipv6s": `[${eni.ips6.join(",")}]` }),
+    ...(ips6.length === 0 ? {} : { "ipv6s": `[${ips6.join(",")}]` }),
   };
   if (entry === "") return Object.keys(entries).join("\n");
   return Object.hasOwn(entries, entry) ? entries[entry] : undefined;

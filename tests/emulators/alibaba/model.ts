@@ -47,8 +47,8 @@ export interface EniRecord {
   ips: Ip[];
   /** All IPv4 prefixes, each a /28. */
   prefixes: Cidr[];
-  /** All IPv6 addresses; none of them is primary. */
-  ips6: Ip[];
+  /** All IPv6 addresses, none of them primary, and prefixes, each a /80. */
+  ips6: (Ip | Cidr)[];
   /** Its groups. */
   securityGroupIds: string[];
   /** Its tags. */
