@@ -14,6 +14,8 @@ export interface LinkOwner {
   readonly pod?: PodName;
   /** The path of the pod's namespace, when there was room. */
   readonly netns?: string;
+  /** The interface whose ADD made this one too, when there was room. */
+  readonly beside?: string;
 }
 
 /** Source: linux/if_link.h, IFALIASZ is 256 with the NUL. */
@@ -21,7 +23,8 @@ const MOST_BYTES = 255;
 
 /**
  * Writes an alias: `terway NETWORK/CONTAINER/IFNAME NAMESPACE/NAME NETNS`,
- * with `-` for what isn't known or doesn't fit.
+ * with `-` for what isn't known or doesn't fit, and the name of the interface
+ * whose ADD made it if that is another.
  *
  * @example
  * ```ts
@@ -38,11 +41,12 @@ const MOST_BYTES = 255;
  * @returns At most 255 bytes.
  */
 export function linkAlias(of: LinkOwner): string {
-  const { owner, pod, netns } = of;
+  const { owner, pod, netns, beside } = of;
   const { network, containerId, ifName } = owner;
   const who = `terway ${network}/${containerId}/${ifName}`;
   const name = pod === undefined ? "-" : `${pod.namespace}/${pod.name}`;
-  const where = netns === undefined || netns === "" ? "-" : netns;
+  const path = netns === undefined || netns === "" ? "-" : netns;
+  const where = beside === undefined ? path : `${path} ${beside}`;
   const forms = [`${who} ${name} ${where}`, `${who} - ${where}`, who];
   return forms.find((form) => byteCount(form) <= MOST_BYTES) ??
     who.slice(0, MOST_BYTES);
@@ -54,10 +58,33 @@ export function linkAlias(of: LinkOwner): string {
  * @param link The link's name, which must be that of the owner, and its alias.
  * @returns Whose it is; undefined when it isn't one of ours, or was cut.
  */
-export function readAlias(
-  link: { readonly name: string; readonly alias?: string },
-): LinkOwner | undefined {
-  const [word, who, pod, netns, more] = (link.alias ?? "").split(" ");
+export function readAlias(link: Aliased): LinkOwner | undefined {
+  const found = parseAlias(link.alias);
+  return found && hostLinkName(found.owner) === link.name ? found : undefined;
+}
+
+/**
+ * Reads the alias of a card in a pod.
+ *
+ * @param link The link's name, which must be that of the interface, and its
+ * alias.
+ * @returns Whose it is; undefined when it isn't one of ours, or was cut.
+ */
+export function readCardAlias(link: Aliased): LinkOwner | undefined {
+  const found = parseAlias(link.alias);
+  return found?.owner.ifName === link.name ? found : undefined;
+}
+
+/** A link, as far as its alias is read. */
+export interface Aliased {
+  /** Its name. */
+  readonly name: string;
+  /** Its alias, when it has one. */
+  readonly alias?: string;
+}
+
+function parseAlias(alias = ""): LinkOwner | undefined {
+  const [word, who, pod, netns, beside, more] = alias.split(" ");
   if (word !== "terway" || who === undefined || more !== undefined) {
     return undefined;
   }
@@ -66,13 +93,23 @@ export function readAlias(
     return undefined;
   }
   const owner: Owner = { network, containerId, ifName };
-  if (hostLinkName(owner) !== link.name) return undefined;
   const [namespace, name] = (pod ?? "-").split("/");
   return {
     owner,
     ...(namespace && name ? { pod: { namespace, name } } : {}),
     ...(netns?.startsWith("/") ? { netns } : {}),
+    ...(beside ? { beside } : {}),
   };
+}
+
+/**
+ * Tells whether a link's alias is one of ours.
+ *
+ * @param alias The alias, if there is one.
+ * @returns True also for one that was cut.
+ */
+export function isOurAlias(alias: string | undefined): boolean {
+  return alias?.startsWith("terway ") ?? false;
 }
 
 function byteCount(text: string): number {

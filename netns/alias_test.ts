@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { linkAlias, readAlias } from "./alias.ts";
+import { isOurAlias, linkAlias, readAlias, readCardAlias } from "./alias.ts";
 import { hostLinkName, type Owner } from "./attachment.ts";
 
 const OWNER: Owner = {
@@ -34,6 +34,17 @@ Deno.test("an alias is whole for a pod of usual size", () => {
   };
   const link = { name: hostLinkName(OWNER), alias: linkAlias(of) };
   assertEquals(readAlias(link), of);
+});
+
+Deno.test("a card's alias is read by the interface's name, and tells whose ADD made it", () => {
+  const owner: Owner = { ...OWNER, ifName: "net1" };
+  const of = { owner, netns: "/run/netns/web", beside: "eth0" };
+  const alias = linkAlias(of);
+  assertEquals(readCardAlias({ name: "net1", alias }), of);
+  assertEquals(readCardAlias({ name: "eth0", alias }), undefined);
+  assertEquals(readAlias({ name: "net1", alias }), undefined);
+  assertEquals(readAlias({ name: hostLinkName(owner), alias }), of);
+  assert(isOurAlias(alias) && !isOurAlias("uplink") && !isOurAlias(undefined));
 });
 
 Deno.test("what isn't our alias tells nothing", () => {

@@ -81,8 +81,10 @@ function checkVeth(step: VethStep, places: Places): void {
  */
 export function makeLink(step: LinkStep, work: Work): void {
   const link = work.places.link(step.place, step.link);
+  const { alias, place } = step;
   const wanted = { up: true, mtu: step.mtu ?? link.mtu };
-  adjust(work, { place: step.place, link, wanted });
+  const named = alias !== undefined && { alias };
+  adjust(work, { place, link, wanted, ...named });
 }
 
 /**

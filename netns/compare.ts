@@ -133,6 +133,9 @@ function lookAtLink(step: LinkStep, { places }: View): Finding | undefined {
   const link = anyOf(places, step.place, step.link);
   if (link === undefined) return missing();
   if (link.mac !== step.mac) return changed(describeLink(link));
+  if (step.alias !== undefined && link.alias !== step.alias) {
+    return changed(`alias "${link.alias ?? ""}"`);
+  }
   return lookAtState(link, step.mtu);
 }
 

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { isOurAlias } from "./alias.ts";
 import type { Mac } from "./attachment.ts";
 import { isThere } from "./errno.ts";
 import {
@@ -111,6 +112,7 @@ function tidy(step: MoveLinkStep, host: RouteSocket): void {
   const change: LinkChange = {
     ...link.up !== up && { up },
     ...mtu !== undefined && mtu !== link.mtu && { mtu },
+    ...isOurAlias(link.alias) && { alias: "" },
   };
   if (Object.keys(change).length > 0) setLink(host, link.ifIndex, change);
 }

@@ -11,9 +11,10 @@ import type { Ip } from "./ip.ts";
 import { type KernelHost, WorkerHost } from "./kernel_host.ts";
 import type { LinkSeen } from "./link_object.ts";
 import { glanceAtNamespace } from "./namespace.ts";
-import type { PodRoom, Recalled, RecallWish } from "./recall.ts";
+import type { MarkedCard, PodRoom, Recalled, RecallWish } from "./recall.ts";
 import type { Speaker } from "./speaker.ts";
 import type { Difference, Plan } from "./step.ts";
+import { waitForLink } from "./wait_for_link.ts";
 import type { SettingChange } from "./work.ts";
 import {
   type HostRoute,
@@ -26,7 +27,7 @@ import {
 export type { KernelEvent } from "./event.ts";
 export type { HostRoute } from "./kernel_wire.ts";
 export type { LinkSeen } from "./link_object.ts";
-export type { PodRoom, Recalled } from "./recall.ts";
+export type { MarkedCard, PodRoom, Recalled } from "./recall.ts";
 export type { Capability } from "./probe.ts";
 export type { Speaker } from "./speaker.ts";
 export type { SettingChange } from "./work.ts";
@@ -155,6 +156,13 @@ export interface Kernel extends AsyncDisposable {
    * @throws {NetlinkError} When the kernel can't be read.
    */
   recall(wish: RecallWish): Promise<Recalled>;
+  /**
+   * Looks for cards in a pod that have no pair and say whose they are.
+   *
+   * @param netns The path of its namespace.
+   * @returns The cards; none when it is gone.
+   */
+  markedCards(netns: string): Promise<readonly MarkedCard[]>;
   /**
    * Looks what the other interfaces of a pod have.
    *
@@ -328,6 +336,10 @@ class WorkerKernel implements Kernel {
     return this.#thread.ask("recall", wish);
   }
 
+  markedCards(netns: string): Promise<readonly MarkedCard[]> {
+    return this.#thread.ask("markedCards", netns);
+  }
+
   lookForRoom(of: Verbs["lookForRoom"]["in"]): Promise<PodRoom> {
     return this.#thread.ask("lookForRoom", of);
   }
@@ -351,26 +363,8 @@ class WorkerKernel implements Kernel {
     return this.#thread.ask("findPodCard", mac);
   }
 
-  async waitForLink(mac: Mac, signal: AbortSignal): Promise<LinkSeen> {
-    signal.throwIfAborted();
-    const { promise, resolve, reject } = Promise.withResolvers<LinkSeen>();
-    const abort = (): void => reject(signal.reason);
-    const look = (): void => {
-      this.findLink(mac).then((link) => link && resolve(link), reject);
-    };
-    signal.addEventListener("abort", abort);
-    // Listening comes first, or a link between the two would be missed.
-    using _listening = this.onEvent((event) => {
-      if (event.kind === "lost") look();
-      if (event.kind !== "link" || event.action !== "new") return;
-      if (event.link.mac === mac) resolve(event.link);
-    });
-    look();
-    try {
-      return await promise;
-    } finally {
-      signal.removeEventListener("abort", abort);
-    }
+  waitForLink(mac: Mac, signal: AbortSignal): Promise<LinkSeen> {
+    return waitForLink(this, { mac, signal });
   }
 
   onEvent(listener: (event: KernelEvent) => void): Disposable {

@@ -19,7 +19,7 @@ import {
 } from "./nft.ts";
 import { TakenError } from "./places.ts";
 import type { Capability } from "./probe.ts";
-import type { PodRoom, Recalled, RecallWish } from "./recall.ts";
+import type { MarkedCard, PodRoom, Recalled, RecallWish } from "./recall.ts";
 import type { Speaker } from "./speaker.ts";
 import type { Difference, Plan } from "./step.ts";
 import type { Sysctl } from "./sysctl.ts";
@@ -64,6 +64,8 @@ export interface Verbs {
   readonly checkNamespace: { in: string; out: { readonly inode: bigint } };
   /** Reads what a pod without a record was made with. */
   readonly recall: { in: RecallWish; out: Recalled };
+  /** Looks for cards in a pod that say whose they are. */
+  readonly markedCards: { in: string; out: readonly MarkedCard[] };
   /** Looks what a pod's other interfaces have. */
   readonly lookForRoom: {
     in: { readonly netns: string; readonly ifName: string };

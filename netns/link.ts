@@ -45,7 +45,7 @@ export interface LinkChange {
   readonly name?: string;
   /** A new MAC. */
   readonly mac?: Mac;
-  /** A new alias. */
+  /** A new alias; an empty one takes it away. */
   readonly alias?: string;
   /** False sets NOARP: the link neither asks nor answers. */
   readonly arp?: boolean;
@@ -247,7 +247,11 @@ function changeMessage(ifIndex: number, change: LinkChange): Message {
   if (mac !== undefined) attributes.push([IFLA.ADDRESS, macBytes(mac)]);
   if (name !== undefined) attributes.push([IFLA.IFNAME, linkName(name)]);
   if (mtu !== undefined) attributes.push([IFLA.MTU, mtu]);
-  if (alias !== undefined) attributes.push([IFLA.IFALIAS, aliasText(alias)]);
+  if (alias !== undefined) {
+    // None at all takes the old one away.
+    const text = alias === "" ? new Uint8Array() : aliasText(alias);
+    attributes.push([IFLA.IFALIAS, text]);
+  }
   if (namespace !== undefined) {
     attributes.push([IFLA.NET_NS_FD, namespace.fd]);
   }

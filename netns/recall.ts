@@ -9,6 +9,8 @@
  *
  * @module
  */
+import { listAddresses } from "./address.ts";
+import { type LinkOwner, readCardAlias } from "./alias.ts";
 import { type Owner, type PodNetwork, vethMacs } from "./attachment.ts";
 import { type Bandwidth, ifbOf, tbfSizes } from "./bandwidth.ts";
 import { HOST_PEER_LINK } from "./datapath/exclusive.ts";
@@ -16,8 +18,8 @@ import { everything, nextHop } from "./datapath/next_hop.ts";
 import { RULE_INTERFACE_PRIORITY } from "./datapath/pod_routes.ts";
 import { RULE_HOST_STACK_PRIORITY } from "./datapath/veth.ts";
 import { isGone } from "./errno.ts";
-import { type Cidr, hostCidr, type Ip } from "./ip.ts";
-import { findLinkByName } from "./link.ts";
+import { type Cidr, hostCidr, type Ip, parseCidr } from "./ip.ts";
+import { findLinkByName, listLinks } from "./link.ts";
 import { NamespaceError, openNamespace } from "./namespace.ts";
 import { isTbf, ROOT_HANDLE, rootQdisc } from "./qdisc.ts";
 import { listRoutes, type RouteSeen, RTPROT_BOOT } from "./route.ts";
@@ -25,10 +27,13 @@ import { listRules } from "./rule.ts";
 import { openRoutes, type RouteSocket } from "./socket.ts";
 import { TABLE_MAIN } from "./step.ts";
 
+/** Not that of a link alone. Source: linux/rtnetlink.h, RT_SCOPE_UNIVERSE. */
+const SCOPE_UNIVERSE = 0;
+
 /** Which pod: its pair, and where the other end is. */
 export interface RecallWish {
-  /** The index of the node's end. */
-  readonly ifIndex: number;
+  /** The index of the node's end; absent for a card that has no pair. */
+  readonly ifIndex?: number;
   /** Bytes in a packet. */
   readonly mtu: number;
   /** The path of the pod's namespace; empty when that isn't known. */
@@ -70,7 +75,10 @@ export function recall(wish: RecallWish, host: RouteSocket): Recalled {
   const { ifIndex, mtu, ips } = wish;
   const own = ips.map(hostCidr);
   const inPod = recallInside(wish);
-  const ingress = limitOf(host, ifIndex, mtu) ?? inPod.ingress;
+  const atNode = ifIndex === undefined
+    ? undefined
+    : limitOf(host, ifIndex, mtu);
+  const ingress = atNode ?? inPod.ingress;
   const { egress, extraRoutes = [], podTable, byPair, problem } = inPod;
   const hostStackCidrs = listRules(host)
     .filter(({ priority, from, mark }) =>
@@ -145,7 +153,7 @@ function recallInside({ netns, owner, mtu, ips }: RecallWish): Inside {
     const { ifIndex } = link;
     const table = podTable !== undefined && { podTable };
     const pair = findLinkByName(pod, HOST_PEER_LINK);
-    if (pair?.mac !== vethMacs(owner).pod) {
+    if (link.mac === vethMacs(owner).pod) {
       const extraRoutes = extraRoutesOf(routes, {
         ifIndex,
         gatewayOf: nextHop,
@@ -153,14 +161,22 @@ function recallInside({ netns, owner, mtu, ips }: RecallWish): Inside {
       return { egress, extraRoutes, ...table };
     }
     const ifb = findLinkByName(pod, ifbOf(owner).name);
+    const ingress = ifb && limitOf(pod, ifb.ifIndex, mtu);
+    const defaults = podTable === undefined
+      ? routes
+      : listRoutes(pod, podTable);
     const gatewayOf = (cidr: Cidr) =>
-      routes.find(({ ifIndex: index, destination }) =>
+      defaults.find(({ ifIndex: index, destination }) =>
         index === ifIndex && destination === everything(cidr)
       )?.gateway;
+    const extraRoutes = extraRoutesOf(routes, { ifIndex, gatewayOf });
+    if (pair?.mac !== vethMacs(owner).pod) {
+      return { egress, ingress, extraRoutes, ...table };
+    }
     return {
       egress,
-      ingress: ifb && limitOf(pod, ifb.ifIndex, mtu),
-      extraRoutes: extraRoutesOf(routes, { ifIndex, gatewayOf }),
+      ingress,
+      extraRoutes,
       byPair: routes.filter((route) =>
         route.ifIndex === pair.ifIndex && route.source !== undefined &&
         ips.includes(route.source) &&
@@ -186,6 +202,39 @@ function extraRoutesOf(
     route.gateway === gatewayOf(route.destination) &&
     !route.destination.endsWith("/0")
   ).map(({ destination }) => destination);
+}
+
+/** A card in a pod that says whose it is. */
+export interface MarkedCard extends LinkOwner {
+  /** Bytes in a packet. */
+  readonly mtu: number;
+  /** Its addresses, IPv4 first. */
+  readonly ips: readonly Ip[];
+}
+
+/**
+ * Looks for cards without a pair in a pod: their aliases say whose they are.
+ *
+ * @param netns The path of the pod's namespace.
+ * @returns The cards; none when there is no such pod any more.
+ * @throws {NetlinkError} When the kernel can't be read.
+ */
+export function markedCards(netns: string): readonly MarkedCard[] {
+  try {
+    using namespace = openNamespace(netns);
+    using pod = openRoutes(namespace);
+    const addresses = listAddresses(pod);
+    return listLinks(pod).flatMap((link) => {
+      const found = readCardAlias(link);
+      const ips = addresses.filter(({ ifIndex, scope }) =>
+        ifIndex === link.ifIndex && scope === SCOPE_UNIVERSE
+      ).map(({ cidr }) => parseCidr(cidr).ip);
+      return found === undefined ? [] : [{ ...found, ips, mtu: link.mtu }];
+    });
+  } catch (error) {
+    if (error instanceof NamespaceError) return [];
+    throw error;
+  }
 }
 
 /** What a pod has already, that another interface must leave alone. */

@@ -46,6 +46,8 @@ export interface LinkStep {
   readonly mac: Mac;
   /** Bytes in a packet; left alone when absent. */
   readonly mtu?: number;
+  /** Says whose it is; left alone when absent. */
+  readonly alias?: string;
 }
 
 /**
@@ -257,7 +259,8 @@ export function command(step: Step, netns = "POD"): string {
       return vethCommand(step, netns);
     case "link":
       return `${at}ip link set ${step.link} up` +
-        (step.mtu === undefined ? "" : ` mtu ${step.mtu}`);
+        (step.mtu === undefined ? "" : ` mtu ${step.mtu}`) +
+        (step.alias === undefined ? "" : ` alias ${quoted(step.alias)}`);
     case "moveLink":
       return `ip link set ${step.host.name} netns ${netns} ` +
         `name ${step.pod.name}`;

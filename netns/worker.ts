@@ -17,7 +17,7 @@ import { closeHome, type Namespace, openNamespace } from "./namespace.ts";
 import { legacyTables, openNft } from "./nft.ts";
 import { findPodCard, type PodSearch } from "./pods.ts";
 import { probeIpvlan } from "./probe.ts";
-import { lookForRoom, recall } from "./recall.ts";
+import { lookForRoom, markedCards, recall } from "./recall.ts";
 import { removePlan, sublinkKey } from "./remove.ts";
 import { listRoutes } from "./route.ts";
 import { openRoutes, type RouteSocket } from "./socket.ts";
@@ -99,6 +99,8 @@ function carryOut(request: Request): unknown {
       return probeIpvlan();
     case "recall":
       return recall(request.argument, opened().routes);
+    case "markedCards":
+      return markedCards(request.argument);
     case "lookForRoom":
       return lookForRoom(request.argument);
     case "nft": {

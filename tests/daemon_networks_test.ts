@@ -7,6 +7,7 @@ import {
   Caller,
   CONF,
   dumpOf,
+  loseJournal,
   NOBODY,
   type Sandbox,
   sandboxOn,
@@ -16,6 +17,9 @@ import { openStage, type Stage, type StageOptions } from "./stage/stage.ts";
 
 /** Namespaces need root; nothing here can be shown without. */
 const lab = { ignore: Deno.uid() !== 0 };
+
+/** The cloud tells its ENIs, then every ten seconds pods are looked for. */
+const RECOVERED_WITHIN_MS = 60_000;
 
 interface Result {
   interfaces: { name: string; mac: string; sandbox?: string }[];
@@ -146,6 +150,12 @@ Deno.test(
     await one.ok("GC", {}, { ...NOBODY, "cni.dev/valid-attachments": valid });
     await one.ok("CHECK", pod.env, later);
 
+    await loseJournal(stage, one);
+    await one.until(
+      async () => (await one.leases()).length === 2,
+      RECOVERED_WITHIN_MS,
+    );
+    await one.ok("CHECK", pod.env, { ...later, prevResult });
     await one.ok("DEL", pod.env, later);
     assertEquals([linksOf(pod), await one.leases()], [["lo"], []]);
     await one.until(() => leftOf(one).length === 0);
@@ -239,15 +249,26 @@ Deno.test(
     assertEquals(macs.length, 2);
     for (const mac of macs) assert(cards.includes(mac), mac);
     await assertReached(pod, far, addressesIn(document));
-    await one.ok("CHECK", pod.env, {
-      ...CONF,
-      prevResult: JSON.parse(document),
-    });
+    const kept = { ...CONF, prevResult: JSON.parse(document) };
+    await one.ok("CHECK", pod.env, kept);
+
+    // The second has no pair on the node: its alias tells whose it is.
+    const inPod = dumpOf(pod.netns);
+    await loseJournal(stage, one);
+    await one.until(
+      async () => (await one.leases()).length === 2,
+      RECOVERED_WITHIN_MS,
+    );
+    assertEquals(dumpOf(pod.netns), inPod, "the pod wasn't touched");
+    await one.ok("CHECK", pod.env, kept);
+    assertEquals(await one.ok("ADD", pod.env, TWO), document);
+    await assertReached(pod, far, addressesIn(document));
     await one.ok("DEL", pod.env);
     assertEquals([linksOf(pod), await one.leases()], [["lo"], []]);
-    await one.until(() =>
-      macs.every((mac) => one.kernel().links.some((link) => link.mac === mac))
-    );
+    const home = () =>
+      one.kernel().links.filter(({ mac }) => macs.includes(mac));
+    await one.until(() => home().length === 2);
+    assertEquals(home().map(({ alias }) => alias), [undefined, undefined]);
     await two.ok("DEL", far.pod.env);
     await stage.drain();
   },

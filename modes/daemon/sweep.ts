@@ -38,19 +38,27 @@ export interface Swept {
   readonly recovered: readonly string[];
   /** Links that are left for the next time. */
   readonly left: readonly string[];
+  /** Pods in which cards are left for the next time. */
+  readonly rooms: ReadonlySet<string>;
 }
 
 /**
  * Removes the host ends of veth pairs that no route leads to, and takes the
- * leases of the others up again.
+ * leases of the others up again; then those of cards without a pair, which lie
+ * in the same pods.
  *
  * A link is ours by three marks at once: the name and the MAC that we derive
- * from an owner, and the alias that we write.
+ * from an owner, and the alias that we write. A card is by its alias and its
+ * address, which must be of a card of the pool.
  *
  * @param parts What it works with.
+ * @param before Namespaces of pods in which cards were left.
  * @returns What became of them.
  */
-export async function sweepLinks(parts: SweepParts): Promise<Swept> {
+export async function sweepLinks(
+  parts: SweepParts,
+  before: ReadonlySet<string> = new Set(),
+): Promise<Swept> {
   const { kernel, lender } = parts;
   // Of pods that were deleted just now, they die by themselves.
   await kernel.settled();
@@ -63,8 +71,10 @@ export async function sweepLinks(parts: SweepParts): Promise<Swept> {
     removed: [] as string[],
     recovered: [] as string[],
     left: [] as string[],
+    rooms: new Set<string>(),
   };
-  if (orphans.length === 0) return swept;
+  const rooms = new Set(before);
+  if (orphans.length === 0 && rooms.size === 0) return swept;
   const routes = await kernel.hostRoutes();
   for (const link of orphans) {
     const ips = routes.filter(({ ifIndex }) => ifIndex === link.ifIndex)
@@ -78,9 +88,43 @@ export async function sweepLinks(parts: SweepParts): Promise<Swept> {
     ) {
       swept.recovered.push(link.name);
     } else swept.left.push(link.name);
+    if (found?.netns !== undefined) rooms.add(found.netns);
+  }
+  for (const netns of rooms) {
+    for (const left of await recoverCards(parts, netns)) {
+      swept.left.push(left);
+      swept.rooms.add(netns);
+    }
   }
   await kernel.settled();
   return swept;
+}
+
+/** Gives those whose leases can't be taken up yet. */
+async function recoverCards(
+  parts: SweepParts,
+  netns: string,
+): Promise<readonly string[]> {
+  const { kernel, lender } = parts;
+  const left: string[] = [];
+  for (const card of await kernel.markedCards(netns)) {
+    const { ips, mtu, ...found } = card;
+    const { owner } = found;
+    if (lender.lease(ownerKey(owner)) !== undefined) continue;
+    const link = { name: `${owner.ifName} in ${netns}`, mtu };
+    const one = { link, found: { ...found, netns }, ips };
+    if (!await recover(parts, one)) left.push(link.name);
+  }
+  return left;
+}
+
+/** Pods in which there may be cards that only a look finds. */
+function roomsOf(lender: SweepParts["lender"]): ReadonlySet<string> {
+  return new Set(
+    lender.leases().map(attachmentOf)
+      .filter(({ recipe }) => recipe === "exclusive/1")
+      .map(({ netns }) => netns).filter((netns) => netns !== ""),
+  );
 }
 
 /** Sweeps again and again, and tells of what can't be helped. */
@@ -88,6 +132,8 @@ export class LinkSweeper {
   readonly #parts: SweepParts;
   readonly #told = new Set<string>();
   #left: readonly string[] = [];
+  /** Absent until the first sweep, which looks into every pod with a card. */
+  #rooms: ReadonlySet<string> | undefined;
   #unexplained: readonly string[] = [];
 
   /**
@@ -111,7 +157,10 @@ export class LinkSweeper {
    * @returns When that is done.
    */
   async sweep(): Promise<void> {
-    this.#left = (await sweepLinks(this.#parts)).left;
+    const before = this.#rooms ?? roomsOf(this.#parts.lender);
+    const { left, rooms } = await sweepLinks(this.#parts, before);
+    this.#left = left;
+    this.#rooms = rooms;
   }
 
   /**
@@ -156,13 +205,19 @@ async function remove(
 
 async function recover(
   { kernel, lender, log }: SweepParts,
-  one: { link: LinkSeen; found: LinkOwner; ips: readonly Ip[] },
+  one: {
+    /** Of a card in a pod, without an index. */
+    link: Pick<LinkSeen, "name" | "mtu"> & { readonly ifIndex?: number };
+    found: LinkOwner;
+    ips: readonly Ip[];
+  },
 ): Promise<boolean> {
   const { link, found, ips } = one;
   const { ifIndex, mtu } = link;
   const { netns = "", owner } = found;
+  const node = ifIndex !== undefined && { ifIndex };
   const recalled = await recallIfThere(
-    kernel.recall({ ifIndex, mtu, netns, owner, ips }),
+    kernel.recall({ ...node, mtu, netns, owner, ips }),
   );
   if (recalled === undefined) return false;
   const { problem, ...made } = recalled;

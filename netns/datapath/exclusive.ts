@@ -86,9 +86,13 @@ export const HOST_PEER_LINK = "veth1";
  */
 export function exclusivePlan(attachment: ExclusiveAttachment): Plan {
   const { card: host, eni: { mac }, mtu, owner: { ifName } } = attachment;
+  // With a pair it is the pair that tells whose the card is.
+  const alias = attachment.hostPeer === undefined && {
+    alias: linkAlias(attachment),
+  };
   return ownInterfacePlan(attachment, {
     comes: [{ kind: "moveLink", mac, host, pod: { name: ifName } }],
-    isReady: [{ kind: "link", place: "pod", link: ifName, mac, mtu }],
+    isReady: [{ kind: "link", place: "pod", link: ifName, mac, mtu, ...alias }],
   });
 }
 

@@ -116,11 +116,13 @@ Deno.test("exclusivePlan() of an interface beside the first has its own table an
     ...rest,
     owner: { ...WEB.owner, ifName: "net1" },
     podTable: 1001,
+    beside: "eth0",
     extraRoutes: ["192.168.7.0/24"],
   });
   assertEquals(commandsOf(plan), [
     "ip link set eth1 netns /run/netns/web name net1",
-    "pod ip link set net1 up mtu 1500",
+    "pod ip link set net1 up mtu 1500 alias " +
+    "'terway terway/c0ffee/net1 default/web-0 /run/netns/web eth0'",
     "pod ip address add 10.1.0.1/16 broadcast 10.1.255.255 dev net1 noprefixroute",
     "pod ip route add default via 10.1.255.253 dev net1 table 1001 onlink",
     "pod ip route add 192.168.7.0/24 via 10.1.255.253 dev net1 onlink",
