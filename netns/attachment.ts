@@ -70,6 +70,11 @@ export interface PodNetwork {
    * with a single one, as in journals from before there were two.
    */
   readonly ips?: readonly Ip[];
+  /**
+   * Set for a pod whose successor of the same name may have its addresses: of
+   * a StatefulSet or the like.
+   */
+  readonly keepsAddress?: boolean;
   /** Bytes in a packet. */
   readonly mtu: number;
   /** How fast the pod may send and receive; absent for no limit. */

@@ -64,6 +64,8 @@ export interface LostAndFound {
   readonly ownerKey: OwnerKey;
   /** Its addresses: one, or one a family with the IPv4 one first. */
   readonly ips: readonly Ip[];
+  /** Who holds them, when this is no lost lease: they pass in one commit. */
+  readonly from?: OwnerKey;
   /** What the pod has, from the card that carries the address. */
   readonly attach: ClaimWish["attach"];
 }
@@ -348,7 +350,7 @@ export interface Keeper extends AsyncDisposable {
   /**
    * Takes up a lease that a lost journal knew. Its addresses must be in
    * quarantine, as all are on a card that was found and not made; one that
-   * isn't is left out.
+   * isn't is left out. With `from` it takes over another owner's lease.
    *
    * @param found What the kernel says.
    * @param signal Ends the wait for the journal.

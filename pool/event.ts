@@ -176,7 +176,12 @@ export type PoolEvent =
   /** An idle address became a lease, and its claim ended. */
   | { readonly kind: "granted"; readonly lease: Lease }
   /** A lease of a lost journal is known again; see `recovered()`. */
-  | { readonly kind: "recovered"; readonly lease: Lease }
+  | {
+    readonly kind: "recovered";
+    readonly lease: Lease;
+    /** Whose lease it was, when it is taken over. */
+    readonly from?: OwnerKey;
+  }
   /** A lease ended; its address cools. Nothing happens when there is none. */
   | {
     readonly kind: "released";

@@ -158,7 +158,8 @@ class PoolKeeper implements Keeper {
   ): Promise<Lease | undefined> {
     const lease = leaseFound(this.#state, found, this.#clock.nowMs());
     if (lease === undefined) return undefined;
-    this.#wish({ kind: "recovered", lease });
+    const { from } = found;
+    this.#wish({ kind: "recovered", lease, ...from !== undefined && { from } });
     await this.#watchers.wait((state) => state.leases.has(lease.ownerKey), {
       signal,
       error: () => notRecoveredError(found),

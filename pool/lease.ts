@@ -10,6 +10,7 @@ import { COOLING_MS } from "./limits.ts";
 import {
   eniOf,
   type Lease,
+  type OwnerKey,
   type PooledEni,
   type PoolState,
   type Slot,
@@ -92,13 +93,17 @@ function held(state: PoolState, eni: PooledEni, lease: Lease): PoolState {
 /**
  * Takes up a lease that a lost journal knew: its addresses are quarantined, and
  * the kernel says whose they are. Nothing happens when one isn't quarantined
- * any more, or the owner has a lease.
+ * any more, or the owner has a lease. With `from` it takes over that owner's.
  *
  * @param state The pool before.
- * @param lease The lease.
+ * @param event The lease.
  * @returns The pool after; the same when nothing happened.
  */
-export function recovered(state: PoolState, lease: Lease): PoolState {
+export function recovered(
+  state: PoolState,
+  { lease, from }: Omit<EventOf<"recovered">, "kind">,
+): PoolState {
+  if (from !== undefined) return takenOver(state, lease, from);
   const { ownerKey, eniKey } = lease;
   const eni = state.enis.get(eniKey);
   if (eni === undefined || state.leases.has(ownerKey)) return state;
@@ -106,6 +111,26 @@ export function recovered(state: PoolState, lease: Lease): PoolState {
     eni.slots.get(ip)?.kind === "quarantined"
   );
   return isFound ? held(state, eni, lease) : state;
+}
+
+/** Only what is still that owner's, and is there: else nothing happens. */
+function takenOver(
+  state: PoolState,
+  lease: Lease,
+  from: OwnerKey,
+): PoolState {
+  const { ownerKey, eniKey } = lease;
+  const eni = state.enis.get(eniKey);
+  const isHeld = state.leases.has(from) && !state.leases.has(ownerKey);
+  if (eni === undefined || !isHeld || state.draining) return state;
+  const isIts = leasedIps(lease).every((ip) => {
+    const slot = eni.slots.get(ip);
+    return slot?.kind === "leased" && slot.ownerKey === from &&
+      slot.lostMs === undefined;
+  });
+  if (!isIts) return state;
+  const leases = withEntry(state.leases, from, undefined);
+  return held({ ...state, leases }, eni, lease);
 }
 
 /**

@@ -139,7 +139,7 @@ export class PodCidr {
   }
 
   /**
-   * Takes up a lease that a lost journal knew.
+   * Takes up a lease that a lost journal knew; or, with `from`, that owner's.
    *
    * @param found What the kernel says.
    * @returns The lease; undefined when the address is another's or not of this
@@ -147,14 +147,17 @@ export class PodCidr {
    * @throws {PoolError} `journal` when it can't be written.
    */
   recover(
-    found: PodCidrWish & { readonly ip: Ip },
+    found: PodCidrWish & { readonly ip: Ip; readonly from?: OwnerKey },
   ): Lease | undefined {
-    const { ownerKey, ip, attach } = found;
+    const { ownerKey, ip, from, attach } = found;
     const earlier = this.#leases.get(ownerKey);
     if (earlier !== undefined) return earlier;
-    if (!contains(this.cidr, ip) || this.#taken.has(ip)) return undefined;
+    const isFree = this.#taken.get(ip) === from;
+    if (!contains(this.cidr, ip) || !isFree) return undefined;
     const lease = this.#lease(ownerKey, ip, attach(ip));
-    this.#commit({ slots: [{ ip, kind: "leased" }], lease });
+    const ended = from === undefined ? {} : { ended: from };
+    this.#commit({ slots: [{ ip, kind: "leased" }], lease, ...ended });
+    if (from !== undefined) this.#leases.delete(from);
     this.#take(lease);
     return lease;
   }

@@ -1,5 +1,6 @@
 /**
- * Leases of a lost journal, that the kernel still speaks of.
+ * Leases of a lost journal, that the kernel still speaks of; and leases that
+ * change their owner.
  *
  * @module
  */
@@ -19,11 +20,14 @@ import type { Lease, PoolState } from "./state.ts";
  */
 export function leaseFound(
   state: PoolState,
-  { ownerKey, ips, attach }: LostAndFound,
+  { ownerKey, ips, from, attach }: LostAndFound,
   nowMs: number,
 ): Lease | undefined {
   const lease = state.leases.get(ownerKey);
   if (lease !== undefined) return lease;
+  if (from !== undefined) {
+    return leaseOf(state, { ownerKey, from, attach }, nowMs);
+  }
   for (const eni of state.enis.values()) {
     const [ip, ip6] = ips.filter((one) =>
       eni.slots.get(one)?.kind === "quarantined"
@@ -35,6 +39,22 @@ export function leaseFound(
     return { ...held, eniKey, eniId, ...made, atMs: nowMs };
   }
   return undefined;
+}
+
+/** The same addresses of the same card, for another owner. */
+function leaseOf(
+  state: PoolState,
+  { ownerKey, from, attach }: Omit<Required<LostAndFound>, "ips">,
+  nowMs: number,
+): Lease | undefined {
+  const before = state.leases.get(from);
+  const eni = before && state.enis.get(before.eniKey);
+  if (eni?.card === undefined || before === undefined) return undefined;
+  const { ip, ip6, eniKey, eniId } = before;
+  if (eni.slots.get(ip)?.kind !== "leased" || state.draining) return undefined;
+  const held = { ownerKey, ip, ...(ip6 === undefined ? {} : { ip6 }) };
+  const made = attach({ ...held, eni: hostEni(eni) });
+  return { ...held, eniKey, eniId, ...made, atMs: nowMs };
 }
 
 /**

@@ -47,3 +47,32 @@ Deno.test("only an address in quarantine is taken up", () =>
     }
     assertEquals(rig.keeper.leases().length, 1);
   }));
+
+Deno.test("a lease passes to another owner in one commit, and to nobody twice", () =>
+  on({ maxIdle: 5 }, async (rig) => {
+    const before = await rig.lease("a");
+    const pass = (ownerKey: string, from: string) =>
+      rig.within(
+        rig.keeper.recover(
+          { ...wishFor(ownerKey), ips: [before.ip], from },
+          rig.deadline(5_000),
+        ),
+        5_001,
+      );
+    assertEquals(await pass("b", "nobody"), undefined);
+    const passed = await pass("b", "a");
+    assertEquals([passed?.ip, passed?.eniId], [before.ip, before.eniId]);
+    assertEquals(
+      rig.keeper.leases().map(({ ownerKey }) => ownerKey),
+      ["b"],
+    );
+    assertEquals(await pass("c", "a"), undefined);
+    assertEquals(
+      await rig.keeper.release("a"),
+      undefined,
+      "a late release of the first owner frees nothing",
+    );
+    assertEquals(rig.keeper.status().slots.leased, 1);
+    await rig.keeper.release("b");
+    assertEquals(rig.keeper.status().slots.cooling, 1);
+  }));

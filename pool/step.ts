@@ -42,7 +42,7 @@ export function step(state: PoolState, event: PoolEvent): PoolState {
     case "granted":
       return granted(state, event.lease);
     case "recovered":
-      return recovered(state, event.lease);
+      return recovered(state, event);
     case "released":
       return released(state, event);
     case "cooled":

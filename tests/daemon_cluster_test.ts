@@ -3,7 +3,7 @@
  * and what goes on while the API server is away.
  */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { Sandbox } from "./daemon/harness.ts";
+import { ipOf, Sandbox } from "./daemon/harness.ts";
 import { KINDS, openInCluster } from "./daemon/in_cluster.ts";
 
 const TAINT = "k8s.aliyun.com/terway-not-ready";
@@ -193,3 +193,47 @@ Deno.test("terway daemon refuses to run beside another one, and the node says so
     await Deno.remove(dir, { recursive: true });
   }
 });
+
+const DB = {
+  metadata: {
+    name: "db-0",
+    ownerReferences: [{ kind: "StatefulSet", name: "db" }],
+  },
+};
+
+for (
+  const [mode, flags] of [
+    ["ENIMultiIP", []],
+    ["VPC", ["--daemon-mode", "VPC", "--pod-cidr", "172.30.1.0/24"]],
+  ] as const
+) {
+  Deno.test(`terway daemon gives a StatefulSet's pod its address again, also after a restart, in mode ${mode}`, async () => {
+    await using cluster = await openInCluster({ daemonFlags: flags });
+    const { caller, stage } = cluster;
+    using first = new Sandbox(stage, "first");
+    using second = new Sandbox(stage, "second");
+    using third = new Sandbox(stage, "third");
+    using other = new Sandbox(stage, "other");
+    const args = "K8S_POD_NAMESPACE=default;K8S_POD_NAME=db-0";
+    const named = ({ env }: Sandbox) => ({ ...env, CNI_ARGS: args });
+    cluster.addPod("db-0", DB);
+    cluster.addPod("other");
+    const ip = ipOf(await caller.ok("ADD", named(first)));
+    await caller.ok("DEL", named(first));
+    assertEquals(await caller.leases(), []);
+    assert(ipOf(await caller.ok("ADD", other.env)) !== ip);
+    assertEquals(ipOf(await caller.ok("ADD", named(second))), ip);
+    await caller.ok("CHECK", named(second));
+    await caller.ok("DEL", named(first)); // late, and again
+    await caller.ok("CHECK", named(second));
+
+    await caller.ok("DEL", named(second));
+    await stage.killDaemon("n1");
+    await stage.restartDaemon("n1");
+    assertEquals(ipOf(await caller.ok("ADD", named(third))), ip);
+    await caller.ok("CHECK", named(third));
+    await caller.ok("DEL", named(third));
+    await caller.ok("DEL", other.env);
+    await stage.drain(); // what is kept for nobody holds nothing up
+  });
+}

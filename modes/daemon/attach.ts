@@ -10,7 +10,6 @@ import {
   type Owner,
   ownerKey,
 } from "../../netns/attachment.ts";
-import { NetlinkError } from "../../netns/errno.ts";
 import type { Cidr, Ip } from "../../netns/ip.ts";
 import type { Kernel } from "../../netns/kernel.ts";
 import { planOf, type Plans } from "../../netns/recipe.ts";
@@ -38,6 +37,7 @@ import {
 } from "./interfaces.ts";
 import type { Lender } from "./lender.ts";
 import { requireAsMade, requireAttached } from "./checked.ts";
+import { Flows } from "./flows.ts";
 import type { CniRequest } from "./request.ts";
 import { meaning } from "./result.ts";
 import { Sandboxes } from "./sandboxes.ts";
@@ -76,13 +76,12 @@ export type SandboxRequest = CniRequest & { readonly owner: Owner };
 export class Attacher {
   readonly #parts: AttacherParts;
   readonly #sandboxes = new Sandboxes();
-  /** ADDs that wait or are under way, so that a DEL can end them. */
+  /** ADDs under way, so that a DEL can end them. */
   readonly #adding = new Map<string, Set<AbortController>>();
   readonly #unheard = new Unheard();
   /** Whose DEL was answered while the journal couldn't be written. */
   readonly #unreleased = new Map<string, Owner>();
-  /** Addresses whose flows are to be forgotten. */
-  readonly #released = new Set<Ip>();
+  readonly #flows: Flows;
 
   /**
    * Makes one.
@@ -91,6 +90,7 @@ export class Attacher {
    */
   constructor(parts: AttacherParts) {
     this.#parts = parts;
+    this.#flows = new Flows(parts);
   }
 
   /**
@@ -171,27 +171,9 @@ export class Attacher {
     }
   }
 
-  /**
-   * Deletes the tracked flows of addresses that were released since the last
-   * call: their next owners must not get old answers. To be called while an
-   * address rests. It is one walk over the node's whole table for all of them:
-   * 10 ms of the kernel's thread, however few the flows are.
-   */
-  async forgetFlows(): Promise<void> {
-    const { kernel, log } = this.#parts;
-    const ips = [...this.#released];
-    this.#released.clear();
-    if (ips.length === 0) return;
-    try {
-      const count = await kernel.forgetFlows(ips);
-      if (count > 0) log.debug("flows were forgotten", { ips, count });
-    } catch (error) {
-      if (error instanceof NetlinkError && error.errno === "EOPNOTSUPP") return;
-      log.warning("the flows of released addresses can't be forgotten", {
-        ips,
-        ...errorFields(error),
-      });
-    }
+  /** Deletes the tracked flows of addresses that were released since. */
+  forgetFlows(): Promise<void> {
+    return this.#flows.forget();
   }
 
   /**
@@ -248,7 +230,7 @@ export class Attacher {
     const isHeld = ({ owner }: Attachment): boolean =>
       before.some((one) => ownerKey(one.owner) === ownerKey(owner));
     const added = leases.map(attachmentOf).filter((one) => !isHeld(one));
-    for (const one of added) this.#note(one.owner, "leased", whereOf(one));
+    await this.#begin(added);
     const attachments = this.#setOf(owner);
     const plans = attachments.map((one) => this.plans(one).pod);
     try {
@@ -275,6 +257,14 @@ export class Attacher {
           await this.#delete(owner);
         }),
     };
+  }
+
+  /** What is lent again without a rest must have nothing of its last pod. */
+  async #begin(added: readonly Attachment[]): Promise<void> {
+    for (const one of added) this.#note(one.owner, "leased", whereOf(one));
+    if (!this.#flows.areLeft(added.flatMap(addressesOf))) return;
+    await this.#parts.kernel.settled();
+    await this.#flows.forget();
   }
 
   async #check(request: SandboxRequest): Promise<void> {
@@ -365,7 +355,7 @@ export class Attacher {
       await lender.release(key);
       this.#unreleased.delete(key);
       this.#note(owner, "released", addressesOf(attachment).join(", "));
-      for (const ip of addressesOf(attachment)) this.#released.add(ip);
+      this.#flows.released(addressesOf(attachment));
       await this.#parts.sharing.end(
         attachment,
         (one) => this.plans(one),

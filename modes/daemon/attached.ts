@@ -27,7 +27,12 @@ import { CODE_CHANGED } from "./result.ts";
 export interface PodWish extends
   Pick<
     PodNetwork,
-    "bandwidth" | "beside" | "extraRoutes" | "hostStackCidrs" | "podTable"
+    | "bandwidth"
+    | "beside"
+    | "extraRoutes"
+    | "hostStackCidrs"
+    | "podTable"
+    | "keepsAddress"
   > {
   /** Whose it is. */
   readonly owner: Owner;

@@ -45,6 +45,8 @@ export interface ClusterWork {
   readonly serviceCidrs: readonly Cidr[];
   /** Whether a pod's addresses become an annotation: `enable_patch_pod_ips`. */
   readonly patchesPodIps: () => boolean;
+  /** `custom_stateful_workload_kinds`. */
+  readonly statefulKinds: () => readonly string[];
   /**
    * Ends the leases of pods that neither cluster nor kernel knows.
    *

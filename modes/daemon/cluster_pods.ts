@@ -33,6 +33,8 @@ export interface ClusterPodsParts {
   readonly events: EventRecorder;
   /** How pods get their network. */
   readonly mode: DaemonMode;
+  /** Kinds of owners besides StatefulSet whose pods keep their address. */
+  readonly statefulKinds: () => readonly string[];
   /** Whether a pod's addresses become an annotation. */
   readonly patchesPodIps: () => boolean;
   /** Where failures are told. */
@@ -58,7 +60,10 @@ export function clusterPods(parts: ClusterPodsParts): PodBook {
         return { hindrance: waiting(name, error) };
       }
       if (pod === undefined || isIgnored(pod)) return {};
-      const { asks, refused, ignored } = readAsks(pod, mode);
+      const { asks, refused, ignored } = readAsks(pod, {
+        mode,
+        statefulKinds: parts.statefulKinds(),
+      });
       for (const message of [...ignored, ...refused]) {
         tell(parts, name, {
           type: "Warning",

@@ -215,7 +215,8 @@ async function withAsks(
 ): Promise<SandboxRequest> {
   const { pod, config } = request;
   if (pods === undefined || pod === undefined) return request;
-  const { bandwidth, interfaces, wantsEni, hindrance } = await pods.asksOf(pod);
+  const asks = await pods.asksOf(pod);
+  const { bandwidth, interfaces, wantsEni, keepsAddress, hindrance } = asks;
   if (hindrance !== undefined) {
     const { mayPass, message, problems } = hindrance;
     const { tryAgain, invalidConfig } = CNI_CODE;
@@ -228,6 +229,7 @@ async function withAsks(
       ...bandwidth && { bandwidth },
       ...interfaces && { interfaces },
       ...wantsEni && { eni: "exclusive" },
+      ...keepsAddress && { keepsAddress },
       ...config,
     },
   };

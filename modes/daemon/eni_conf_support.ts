@@ -36,10 +36,6 @@ export const UNREAD: ReadonlyMap<string, string> = new Map([
     "the cloud is asked every 38 to 46 s, so that what others change in it is " +
     "found within a minute",
   ],
-  [
-    "custom_stateful_workload_kinds",
-    "no pod keeps its address when it is made anew yet",
-  ],
   ["kube_client_qps", FEW_CALLS],
   ["kube_client_burst", FEW_CALLS],
   [

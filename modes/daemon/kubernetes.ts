@@ -82,6 +82,7 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
     pods: clusterPods({
       ...{ kubernetes, pods, events, mode: options.mode, log },
       patchesPodIps: () => work?.patchesPodIps() ?? true,
+      statefulKinds: () => work?.statefulKinds() ?? [],
     }),
     tellNode: (happening) => tellNode(parts, happening),
     keepGood: () => config.keepGood(),

@@ -7,12 +7,14 @@ import type { LinkOwner } from "../../netns/alias.ts";
 import { ownerKey } from "../../netns/attachment.ts";
 import type { Ip } from "../../netns/ip.ts";
 import type { Recalled } from "../../netns/kernel.ts";
-import type { Keeper } from "../../pool/contract.ts";
+import type { Grant, Keeper, PoolStatus } from "../../pool/contract.ts";
+import { PoolError } from "../../pool/error.ts";
 import type { PodCidr, PodCidrStatus } from "../../pool/pod_cidr.ts";
 import type { Lease, OwnerKey } from "../../pool/state.ts";
 import {
   asFound,
   attachmentFor,
+  attachmentOf,
   DEFAULT_MTU,
   NotSetUpError,
   type PodWish,
@@ -20,6 +22,35 @@ import {
   type VpcPods,
 } from "./attached.ts";
 import type { NodeEnis } from "./enis.ts";
+import { expired, isKept, KEEP_MS, keeperKey, keeperOf } from "./kept.ts";
+
+/** A lease passes on in one commit: a millisecond. */
+const PASS_MS = 2_000;
+
+/** How long a successor waits for the ENI of its address, and how it looks. */
+const SET_UP_MS = 10_000;
+const LOOK_MS = 50;
+
+/** An address that passes to another owner. */
+interface Passed {
+  readonly ip: Ip;
+  /** The grant, for an address of an ENI. */
+  readonly grant?: Grant;
+}
+
+/** Whether the cloud would give another address now. */
+function mayGrow(
+  { slots, capacity, full, rests, health, limits }: PoolStatus,
+): boolean {
+  const held = slots.leased + slots.cooling + slots.unassigning;
+  return held < capacity && full === undefined && rests.length === 0 &&
+    health.level === "whole" && limits.hotPlug;
+}
+
+function requireGrant(grant: Grant | undefined): Grant {
+  if (grant !== undefined) return grant;
+  throw new NotSetUpError("Cannot use an address of no ENI and no pod CIDR");
+}
 
 /** What lends. */
 export interface LenderParts {
@@ -67,10 +98,14 @@ export class Lender {
     const key = ownerKey(pod.owner);
     const earlier = this.lease(key);
     if (earlier !== undefined) return earlier;
+    const kept = await this.#takeOver(wish, signal);
+    if (kept !== undefined) return kept;
     if (podCidr !== undefined && !wantsEni) {
       const attach = (ip: Ip) => vpcAttachment(pod, ip, this.#vpcPods(podCidr));
+      await this.#giveWayOf(podCidr);
       return podCidr.claim({ ownerKey: key, attach });
     }
+    await this.#giveWay();
     return await keeper.claim({
       ownerKey: key,
       attach: (grant) => attachmentFor(pod, grant, enis),
@@ -121,13 +156,120 @@ export class Lender {
   }
 
   /**
-   * Ends a lease.
+   * Ends a lease. Its addresses may be kept for the pod's successor: to
+   * everybody else that is the same.
    *
    * @param key Whose.
    * @returns The lease that ended; undefined when there was none.
    * @throws {PoolError} `journal` when it couldn't be written.
    */
   async release(key: OwnerKey): Promise<Lease | undefined> {
+    const lease = this.lease(key);
+    const keeper = lease && keeperOf(lease);
+    if (lease !== undefined && keeper !== undefined) {
+      if (await this.#keep(lease, keeper)) return lease;
+    }
+    return await this.#release(key);
+  }
+
+  /**
+   * Ends what is kept.
+   *
+   * @param which `expired` for what no successor came for in time; `all`
+   * before a drain.
+   */
+  async releaseKept(which: "expired" | "all"): Promise<void> {
+    const leases = this.#all();
+    const keys = which === "all"
+      ? leases.filter(isKept).map(({ ownerKey }) => ownerKey)
+      : expired(leases, Date.now());
+    for (const key of keys) await this.#release(key);
+  }
+
+  /** For a pod that would wait nothing is kept: the address cools, and is lent. */
+  async #giveWay(): Promise<void> {
+    const [kept] = this.#parts.keeper.leases().filter(isKept);
+    if (kept === undefined) return;
+    const { slots, ...status } = this.#parts.keeper.status();
+    if (slots.idle > 0 || mayGrow({ slots, ...status })) return;
+    await this.#release(kept.ownerKey);
+  }
+
+  /** The same for the pod CIDR, which refuses at once. */
+  async #giveWayOf(podCidr: PodCidr): Promise<void> {
+    const [kept] = podCidr.leases().filter(isKept);
+    const { capacity, leased, cooling } = podCidr.status();
+    if (kept === undefined || leased + cooling < capacity) return;
+    await this.#release(kept.ownerKey);
+  }
+
+  async #keep(lease: Lease, ownerKey: OwnerKey): Promise<boolean> {
+    const keptUntilMs = Date.now() + KEEP_MS;
+    const { recipe } = lease;
+    const attachment = { ...attachmentOf(lease), keptUntilMs };
+    const attach = () => ({ recipe, attachment });
+    return await this.#pass(lease, ownerKey, attach) !== undefined;
+  }
+
+  /** A successor of the same name has the address that its predecessor had. */
+  async #takeOver(
+    { wantsEni, ...pod }: AddressWish,
+    signal: AbortSignal,
+  ): Promise<Lease | undefined> {
+    const { enis, podCidr } = this.#parts;
+    const key = keeperKey(pod);
+    const kept = this.#all().find(({ ownerKey }) => ownerKey === key);
+    if (kept === undefined || wantsEni || pod.keepsAddress !== true) {
+      return undefined;
+    }
+    if (podCidr?.lease(kept.ownerKey) === undefined) {
+      await this.#untilSetUp(kept.eniId, signal);
+    }
+    signal.throwIfAborted();
+    const attach = ({ ip, grant }: Passed) =>
+      podCidr !== undefined && grant === undefined
+        ? vpcAttachment(pod, ip, this.#vpcPods(podCidr))
+        : attachmentFor(pod, requireGrant(grant), enis);
+    return await this.#pass(kept, ownerKey(pod.owner), attach);
+  }
+
+  /** After a start the kernel gets its ENIs back one after another. */
+  async #untilSetUp(eniId: string, signal: AbortSignal): Promise<void> {
+    const endMs = performance.now() + SET_UP_MS;
+    while (this.#parts.enis.attached(eniId) === undefined) {
+      if (signal.aborted || performance.now() > endMs) return;
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
+  }
+
+  /** Passes a lease on, whoever lends it; nothing where that can't be. */
+  async #pass(
+    { ownerKey: from, ip, ip6 }: Lease,
+    ownerKey: OwnerKey,
+    attach: (passed: Passed) => { recipe: string; attachment: unknown },
+  ): Promise<Lease | undefined> {
+    const { keeper, podCidr } = this.#parts;
+    const wish = { ownerKey, from };
+    try {
+      if (podCidr?.lease(from) !== undefined) {
+        return podCidr.recover({ ...wish, ip, attach: (ip) => attach({ ip }) });
+      }
+      return await keeper.recover({
+        ...wish,
+        ips: ip6 === undefined ? [ip] : [ip, ip6],
+        attach: (grant) => attach({ ip: grant.ip, grant }),
+      }, AbortSignal.timeout(PASS_MS));
+    } catch (error) {
+      // Its ENI goes, or the disk is full: then it is lent as any other.
+      if (error instanceof NotSetUpError) return undefined;
+      if (error instanceof PoolError && error.kind !== "broken") {
+        return undefined;
+      }
+      throw error;
+    }
+  }
+
+  async #release(key: OwnerKey): Promise<Lease | undefined> {
     const { keeper, podCidr } = this.#parts;
     if (podCidr?.lease(key) !== undefined) return podCidr.release(key);
     return await keeper.release(key);
@@ -144,8 +286,12 @@ export class Lender {
     return podCidr?.lease(key) ?? keeper.lease(key);
   }
 
-  /** Gives all leases, in no order. */
+  /** Gives the leases of pods, in no order. */
   leases(): readonly Lease[] {
+    return this.#all().filter((lease) => !isKept(lease));
+  }
+
+  #all(): readonly Lease[] {
     const { keeper, podCidr } = this.#parts;
     return [...podCidr?.leases() ?? [], ...keeper.leases()];
   }

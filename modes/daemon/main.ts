@@ -28,6 +28,7 @@ import {
 import type { DaemonConfig } from "./config.ts";
 import { dispatch, type NotReady, type OperatorCommands } from "./dispatch.ts";
 import type { ConfigPlaces, LoadedConfig } from "./eni_conf_file.ts";
+import { isKept } from "./kept.ts";
 import { loadToStart } from "./last_good.ts";
 import { LiveConfig } from "./live.ts";
 import { Lender } from "./lender.ts";
@@ -204,9 +205,12 @@ async function drain(
     & Pick<Pool, "keeper">,
   signal: AbortSignal,
 ): Promise<void> {
+  const kept = keeper.leases().filter(isKept);
+  for (const { ownerKey } of kept) await keeper.release(ownerKey);
   await keeper.drain(signal);
   // Pods of the pod CIDR live on; the host stays as they need it.
-  if (journal.load().leases.some(isOfPodCidr)) return;
+  const { leases } = journal.load();
+  if (leases.some((one) => isOfPodCidr(one) && !isKept(one))) return;
   if (podCidr !== undefined) await kernel.remove(vpcNodePlan(podCidr));
   await wayBack.close();
   await hostWatch.undo();
@@ -311,6 +315,7 @@ function followCluster(
     served: () => lender.podCidr()?.capacity ?? servedBy(keeper.status()),
     serviceCidrs,
     patchesPodIps: () => live.inForce.patchesPodIps,
+    statefulKinds: () => live.inForce.statefulKinds,
     releaseGone: (isKnown) => releaseGone({ ...parts, attacher }, isKnown),
   });
 }

@@ -16,6 +16,20 @@ import { decodePodNetworks } from "./pod_networks.ts";
 /** What a device plugin advertises for an ENI to oneself, old name and new. */
 const ENI_RESOURCES = ["aliyun/eni", "alicloud/eni"];
 
+/** Its pods have names that stay. Source: Kubernetes' StatefulSet. */
+const STATEFUL = "statefulset";
+
+/** What a node does with pods. */
+export interface AskRules {
+  /** How pods of this node get their network. */
+  readonly mode: DaemonMode;
+  /**
+   * Kinds of owners besides StatefulSet whose pods keep their address:
+   * `custom_stateful_workload_kinds`.
+   */
+  readonly statefulKinds?: readonly string[];
+}
+
 /** What was read, and what is wrong with it. */
 export interface ReadAsks {
   /** What it asks for. */
@@ -37,16 +51,17 @@ export interface ReadAsks {
  *   metadata: { annotations: { "kubernetes.io/ingress-bandwidth": "10M" } },
  *   spec: { containers: [{ name: "web", resources: { limits: { "aliyun/eni": "1" } } }] },
  * };
- * assertEquals(readAsks(pod, "VPC").asks, {
+ * assertEquals(readAsks(pod, { mode: "VPC" }).asks, {
  *   bandwidth: { ingressBitsPerSec: 10_000_000 },
  *   wantsEni: true,
  * });
  * ```
  * @param pod The pod.
- * @param mode How pods of this node get their network.
+ * @param rules What this node does with pods.
  * @returns What it asks for.
  */
-export function readAsks(pod: V1Pod, mode: DaemonMode): ReadAsks {
+export function readAsks(pod: V1Pod, rules: AskRules): ReadAsks {
+  const { mode } = rules;
   const annotations = pod.metadata?.annotations ?? {};
   const { bandwidth, problems } = decodeBandwidth({
     [CRI_ANNOTATIONS]: annotations,
@@ -66,10 +81,22 @@ export function readAsks(pod: V1Pod, mode: DaemonMode): ReadAsks {
       ...networks.interfaces && { interfaces: networks.interfaces },
       // In the other modes every pod has one, or none has.
       ...mode === "VPC" && eniCount === 1 && { wantsEni: true },
+      ...isStateful(pod, rules) && { keepsAddress: true },
     },
     refused,
     ignored: problems.map((text) => text.replace(`runtimeConfig.`, "")),
   };
+}
+
+/** Kinds in any case of letters. Source: reference §1.5. */
+function isStateful(
+  { metadata }: V1Pod,
+  { statefulKinds = [] }: AskRules,
+): boolean {
+  const kinds = [STATEFUL, ...statefulKinds.map((kind) => kind.toLowerCase())];
+  return (metadata?.ownerReferences ?? []).some(({ kind }) =>
+    kinds.includes(kind.toLowerCase())
+  );
 }
 
 function eniCountOf({ spec }: V1Pod): number {

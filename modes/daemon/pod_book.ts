@@ -17,6 +17,8 @@ export interface PodAsks {
   readonly interfaces?: NonNullable<DecodedNetworks["interfaces"]>;
   /** Whether it has an ENI to itself. */
   readonly wantsEni?: boolean;
+  /** Whether a successor of the same name shall have its addresses. */
+  readonly keepsAddress?: boolean;
   /** Why it can't be served, now or at all. */
   readonly hindrance?: PodHindrance;
 }

@@ -77,6 +77,8 @@ export interface NetworkConfig {
   readonly hasHostPorts?: boolean;
   /** Whether a pod of this network gets an ENI to itself, in mode `VPC`. */
   readonly eni?: "shared" | "exclusive";
+  /** Whether a successor of the same name may have the pod's addresses. */
+  readonly keepsAddress?: boolean;
   /** How pods that share an ENI do so; `veth` when absent. */
   readonly virtualType?: VirtualType;
   /** Prefixes that the node's own stack serves, such as its DNS cache. */

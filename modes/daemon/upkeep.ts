@@ -70,6 +70,7 @@ export function keepUp(parts: UpkeepParts): AsyncDisposable {
       guarded("settling what came late", async () => {
         await settleTombstones({ ...parts, folder: parts.tombstones });
         await parts.attacher.releaseLate();
+        await parts.lender.releaseKept("expired");
         await parts.attacher.forgetFlows();
         // A lost journal's leases are known when the cloud has told its ENIs.
         if (sweeper.hasLeft) await sweeper.sweep();

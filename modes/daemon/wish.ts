@@ -82,7 +82,7 @@ function wishOf(
     netns,
     wantsEni: config.eni === "exclusive",
     ...ifName !== owner.ifName && { beside: owner.ifName },
-    ...pod && { pod },
+    ...pod && { pod, ...config.keepsAddress && { keepsAddress: true } },
     ...mtu && { mtu },
     ...bandwidth && { bandwidth },
     ...extraRoutes.length > 0 && { extraRoutes },
