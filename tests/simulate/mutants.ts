@@ -323,53 +323,12 @@ export const MUTANTS: readonly Mutant[] = [
     }],
   },
   {
-    name: "the journal forgets which addresses are a prefix's",
-    edits: [{
-      file: "pool/journal_rows.ts",
-      from: "JSON.stringify([...eni.prefixes ?? []]),",
-      to: '"[]",',
-    }],
-  },
-  {
     name: "after a crash prefixes are asked for as single addresses",
     scenario: "prefixes come and go",
     edits: [{
       file: "pool/journal_rows.ts",
       from: "    Number(assign?.ofPrefixes ?? false),\n",
       to: "    0,\n",
-    }],
-  },
-  {
-    name: "a card's prefixes aren't counted against the type's bound",
-    edits: [{
-      file: "pool/prefixed.ts",
-      from: "let count = prefixesIn(eni, family).length;",
-      to: "let count = 0;",
-    }],
-  },
-  {
-    name: "a card gets IPv4 prefixes that IPv6 can't follow",
-    edits: [{
-      file: "pool/limits.ts",
-      from: 'stack === "dual" ? most : Infinity',
-      to: 'stack === "dual" ? Infinity : most',
-    }],
-  },
-  {
-    name: "a second prefix of IPv6 stays",
-    edits: [{
-      file: "pool/shrink.ts",
-      from: "  givePrefixes(eni, 6, { atMost: length - kept6, desk });\n",
-      to: "  void length;\n  void kept6;\n",
-    }],
-  },
-  {
-    name: "a prefix of IPv6 that is gone isn't asked for again",
-    edits: [{
-      file: "pool/grow.ts",
-      from: "    if (ofPrefixes && missing6 > 0) {\n",
-      to:
-        "    if (ofPrefixes) {\n      continue;\n    } else if (ofPrefixes) {\n",
     }],
   },
   {
