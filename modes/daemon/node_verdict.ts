@@ -94,8 +94,8 @@ export function judgeMaxPods(
   const most = served + hostPods;
   if (allowed <= most) return undefined;
   return `the kubelet allows ${allowed} pods, but the network serves ` +
-    `${served}, and ${hostPods} are of the host's: more than these wait for ` +
-    `an address for ever. Set the kubelet's --max-pods=${most}; ` +
+    `${served}, beside ${hostPods} of the host's own: more wait for an ` +
+    `address for ever. Set the kubelet's --max-pods=${most}; ` +
     "`terway plan max-pods` on the node tells how it comes to that";
 }
 
