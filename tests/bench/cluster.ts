@@ -13,6 +13,7 @@ import { createPods, podsOn, waitForReadyPods } from "../cluster/pods.ts";
 import { CLUSTER_PACKAGES } from "../cluster/requirements.ts";
 import { startPtp, stopPtp } from "../cluster/ptp.ts";
 import { makeRoutes } from "../cluster/routes.ts";
+import { eniConf } from "../cluster/terway.ts";
 import { CLUSTER_TOOLS } from "../cluster/tools.ts";
 import { contains } from "../../netns/ip.ts";
 import { POD_CIDR } from "../cluster/description.ts";
@@ -40,7 +41,13 @@ const COOL_MS = 31_000;
 const READY_DEADLINE_S = 300;
 const GONE_DEADLINE_MS = 300_000;
 
-type Network = "terway" | "ptp";
+/** The second is terway with as many idle addresses as there will be pods. */
+const NETWORKS = ["terway", "warm", "ptp"] as const;
+type Network = typeof NETWORKS[number];
+
+/** More than a node's share of the pods. */
+const WARM_COUNT = 60;
+const WARM_DEADLINE_MS = 120_000;
 
 /** What a round came to. */
 interface Round {
@@ -87,9 +94,11 @@ async function measure(
   const batchCount = Math.max(1, Math.round(roundCount / ROUNDS_A_BATCH));
   const memory: Record<string, unknown> = { idle: await readMemory(cluster) };
   for (let batch = 0; batch <= batchCount; batch++) {
-    const order = ["terway", "ptp"] as const;
-    for (const network of batch % 2 === 0 ? order : order.toReversed()) {
+    for (
+      const network of batch % 2 === 0 ? NETWORKS : NETWORKS.toReversed()
+    ) {
       if (network === "ptp") await startPtp(cidrs, cluster.trees);
+      else await setIdle(cluster, network === "warm" ? WARM_COUNT : 0);
       const one = await oneRound(cluster, `${network}-${batch}`, async () => {
         if (network === "terway") {
           memory[`pods${POD_COUNT}`] = await readMemory(cluster);
@@ -113,25 +122,22 @@ async function measure(
 
 /** Medians over the rounds, and terway's as shares of the peer's. */
 function compare(rounds: ReadonlyMap<Network, readonly Round[]>) {
-  const [terway, ptp] = (["terway", "ptp"] as const)
-    .map((network) => figuresOf(rounds.get(network) ?? []));
+  const ptp = figuresOf(rounds.get("ptp") ?? []);
   const keys = [
-    "readyMs",
-    "sandboxP50Ms",
-    "sandboxP99Ms",
-    "addMeanMs",
-  ] as const;
+    ...["readyMs", "sandboxP50Ms", "sandboxP99Ms"] as const,
+    ...["addMeanMs", "addP50Ms", "addP99Ms"] as const,
+  ];
+  const of = (network: Network) => {
+    const own = figuresOf(rounds.get(network) ?? []);
+    const ratioToPtp = Object.fromEntries(
+      keys.map((key) => [key.replace("Ms", ""), ratio(own[key], ptp[key])]),
+    );
+    return [network, { ...own, ratioToPtp }] as const;
+  };
   return {
     podCount: POD_COUNT,
     roundCount: rounds.get("ptp")?.length ?? 0,
-    terway,
-    ptp,
-    ratioToPtp: Object.fromEntries(
-      [...keys, "addP50Ms" as const, "addP99Ms" as const].map((key) => [
-        key.replace("Ms", ""),
-        ratio(terway?.[key] ?? NaN, ptp?.[key] ?? NaN),
-      ]),
-    ),
+    ...Object.fromEntries(NETWORKS.map(of)),
   };
 }
 
@@ -189,6 +195,33 @@ async function oneRound(
     add,
     requestCount: await countLines(join(dir, AUDIT_LOG)) - requests,
   };
+}
+
+/** Changes eni-config, and waits for what it asks for. */
+async function setIdle(
+  { kubectl, region, description: { nodes } }: Cluster,
+  count: number,
+): Promise<void> {
+  const conf = JSON.stringify({
+    ...eniConf(region.description, {}),
+    ...count > 0 && { min_pool_size: count, max_pool_size: count },
+  });
+  const data = Object.fromEntries([["eni_conf", conf]]);
+  const of = ["-n", "kube-system", "cm", "eni-config", "--type=merge"];
+  await kubectl(["patch", ...of, "-p", JSON.stringify({ data })]);
+  const { enis } = region.cloud.model;
+  await until(
+    "idle addresses",
+    { deadlineMs: WARM_DEADLINE_MS },
+    () =>
+      nodes.every(({ instanceId }) => {
+        const addressCount = [...enis.values()]
+          .filter((eni) => eni.instanceId === instanceId)
+          .reduce((sum, { ips }) => sum + ips.length, 0);
+        // Besides, the node has its own.
+        return count === 0 ? addressCount < WARM_COUNT : addressCount > count;
+      }),
+  );
 }
 
 /** A runtime that hasn't seen its new configuration would spoil a round. */

@@ -124,7 +124,7 @@ export interface ContainerSeen {
 }
 
 /**
- * Asks a kubelet what its containers take.
+ * Asks a kubelet what containers of the namespace `kube-system` take.
  *
  * @param kubectl Asks the API server.
  * @param node The node's name.
@@ -136,7 +136,10 @@ export async function containersOn(
 ): Promise<readonly ContainerSeen[]> {
   const path = `/api/v1/nodes/${node}/proxy/stats/summary`;
   const { pods } = JSON.parse(await kubectl(["get", "--raw", path])) as Summary;
-  return pods.flatMap(({ podRef, containers = [] }) =>
+  const ofSystem = pods.filter(({ podRef }) =>
+    podRef.namespace === "kube-system"
+  );
+  return ofSystem.flatMap(({ podRef, containers = [] }) =>
     containers.map(({ name, memory }) => ({
       pod: podRef.name,
       container: name,
@@ -148,7 +151,7 @@ export async function containersOn(
 /** Source: the kubelet's `stats/v1alpha1`, `Summary`. */
 interface Summary {
   readonly pods: readonly {
-    readonly podRef: { readonly name: string };
+    readonly podRef: { readonly name: string; readonly namespace: string };
     readonly containers?: readonly {
       readonly name: string;
       readonly memory?: { readonly rssBytes?: number };
