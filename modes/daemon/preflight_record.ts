@@ -6,6 +6,12 @@
  * @module
  */
 import { z } from "zod";
+import {
+  folderOf,
+  removeIfThere,
+  syncFolder,
+  writeDurably,
+} from "../durable_file.ts";
 import type { Mend } from "./preflight_mend.ts";
 
 /** Where the record is, and which run of the machine it is of. */
@@ -107,28 +113,10 @@ export async function writeRecord(
   if (changes.length === 0) {
     await removeIfThere(path);
   } else {
-    using file = await Deno.open(draft, {
-      write: true,
-      create: true,
-      truncate: true,
-      mode: 0o600,
-    });
     const text = JSON.stringify({ schema: 1, boot, changes }, null, 2) + "\n";
-    const bytes = new TextEncoder().encode(text);
-    for (let at = 0; at < bytes.length;) {
-      at += await file.write(bytes.subarray(at));
-    }
-    await file.sync();
+    await removeIfThere(draft); // of a process that was killed
+    await writeDurably(draft, new TextEncoder().encode(text), 0o600);
     await Deno.rename(draft, path);
   }
-  using folder = await Deno.open(path.slice(0, path.lastIndexOf("/")) || "/");
-  await folder.sync();
-}
-
-async function removeIfThere(path: string): Promise<void> {
-  try {
-    await Deno.remove(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
+  await syncFolder(folderOf(path));
 }

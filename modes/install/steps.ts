@@ -4,6 +4,12 @@
  *
  * @module
  */
+import {
+  folderOf,
+  removeIfThere,
+  syncFolder,
+  writeDurably,
+} from "../durable_file.ts";
 import { draftName, type Step } from "./plan.ts";
 
 /** A step that changes something; waiting is somebody else's. */
@@ -146,20 +152,6 @@ async function place(
   await syncFolder(folder);
 }
 
-async function writeDurably(
-  path: string,
-  bytes: Uint8Array,
-  mode: number,
-): Promise<void> {
-  using file = await Deno.open(path, { write: true, createNew: true });
-  for (let at = 0; at < bytes.length;) {
-    at += await file.write(bytes.subarray(at));
-  }
-  // Past the umask, which is the caller's.
-  await Deno.chmod(path, mode);
-  await file.sync();
-}
-
 /**
  * A plugin that doesn't run on this node must not take the place of one that
  * does. It also has the kernel read the file before the first pod needs it.
@@ -178,21 +170,4 @@ async function tryOut(path: string): Promise<void> {
     `the plugin doesn't run on this node: ${said.slice(-500)}: see that the ` +
       "folder isn't mounted noexec, and that the image is for this machine",
   );
-}
-
-async function syncFolder(path: string): Promise<void> {
-  using folder = await Deno.open(path);
-  await folder.sync();
-}
-
-async function removeIfThere(path: string): Promise<void> {
-  try {
-    await Deno.remove(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-}
-
-function folderOf(path: string): string {
-  return path.slice(0, path.lastIndexOf("/")) || "/";
 }
