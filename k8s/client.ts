@@ -12,6 +12,7 @@ import {
   CoordinationV1Api,
   CoreV1Api,
   createConfiguration,
+  CustomObjectsApi,
   KubeConfig,
   NetworkingV1Api,
   type RequestContext,
@@ -36,6 +37,8 @@ export interface Kubernetes {
   readonly coordination: CoordinationV1Api;
   /** Service CIDRs, network policies. */
   readonly networking: NetworkingV1Api;
+  /** Objects of our own kinds. */
+  readonly custom: CustomObjectsApi;
 }
 
 /** What the API server refused, or that it can't be reached. */
@@ -104,6 +107,7 @@ export function openKubernetes(options: KubernetesOptions = {}): Kubernetes {
     core: new CoreV1Api(api),
     coordination: new CoordinationV1Api(api),
     networking: new NetworkingV1Api(api),
+    custom: new CustomObjectsApi(api),
   };
 }
 

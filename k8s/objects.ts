@@ -4,9 +4,14 @@
  *
  * @module
  */
-import type { V1ConfigMap, V1Node, V1Pod } from "@kubernetes/client-node";
+import type {
+  KubernetesObject,
+  V1ConfigMap,
+  V1Node,
+  V1Pod,
+} from "@kubernetes/client-node";
 import type { Kubernetes } from "./client.ts";
-import type { Source } from "./watch.ts";
+import type { Page, Source } from "./watch.ts";
 
 export type { V1ConfigMap, V1Node, V1Pod } from "@kubernetes/client-node";
 
@@ -69,5 +74,35 @@ export function configMapNamed(
     fieldSelector,
     list: (page) =>
       core.listNamespacedConfigMap({ ...page, namespace, fieldSelector }),
+  };
+}
+
+/** Where a PodENI is. Source: seed 001, `network.alibabacloud.com/v1beta1`. */
+const POD_ENIS = {
+  group: "network.alibabacloud.com",
+  version: "v1beta1",
+  plural: "podenis",
+} as const;
+
+/**
+ * One PodENI: which ENI a pod of the same name has.
+ *
+ * @param kubernetes The API.
+ * @param place Its namespace and its name.
+ * @returns What to list and watch.
+ */
+export function podEniNamed(
+  { custom }: Kubernetes,
+  { namespace, name }: { readonly namespace: string; readonly name: string },
+): Source<KubernetesObject> {
+  const { group, version, plural } = POD_ENIS;
+  const fieldSelector = `metadata.name=${name}`;
+  const where = { ...POD_ENIS, namespace, fieldSelector };
+  return {
+    what: `the PodENI ${namespace}/${name}`,
+    path: `/apis/${group}/${version}/namespaces/${namespace}/${plural}`,
+    fieldSelector,
+    list: (page): Promise<Page<KubernetesObject>> =>
+      custom.listNamespacedCustomObject({ ...where, ...page }),
   };
 }

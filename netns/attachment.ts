@@ -117,6 +117,8 @@ export interface MaybeTagged {
    * tells members apart. Source: `DeviceIndex` of the member's attachment.
    */
   readonly vlanId?: number;
+  /** The trunk's id in the cloud, beside a tag: `eni` has the member's. */
+  readonly trunkId?: string;
 }
 
 /** A pod on an ENI that it shares, by IPvlan. */
@@ -165,6 +167,8 @@ export interface VlanAttachment extends PodNetwork {
   readonly eni: AttachedEni;
   /** The tag, by which the trunk tells members apart. */
   readonly vlanId: number;
+  /** The trunk's id in the cloud: `eni` has the member's. */
+  readonly trunkId?: string;
   /** As for a pod with an ENI of its own. */
   readonly hostPeer?: HostPeer;
 }

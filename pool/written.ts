@@ -5,6 +5,7 @@
  */
 import type { Journal } from "./journal.ts";
 import type { PoolNews } from "./news.ts";
+import { withoutMembers } from "./members_record.ts";
 import { withoutPodCidr } from "./pod_cidr_record.ts";
 import { difference, restore } from "./record.ts";
 import { emptyState, type PoolState } from "./state.ts";
@@ -32,7 +33,8 @@ export class Written {
    * @throws {PoolError} `journal` when the records contradict each other.
    */
   load(nowMs: number): PoolState {
-    this.#state = restore(withoutPodCidr(this.#journal.load()), nowMs);
+    const cards = withoutMembers(withoutPodCidr(this.#journal.load()));
+    this.#state = restore(cards, nowMs);
     return this.#state;
   }
 

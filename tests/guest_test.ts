@@ -5,6 +5,7 @@ import { assertEquals } from "@std/assert";
 import { ping } from "./fabric/inside.ts";
 import { showIpvlan } from "./guest/ipvlan.ts";
 import { linkOf, namesOf, until } from "./guest/looks.ts";
+import { showMembers } from "./guest/members.ts";
 import { GuestNode } from "./guest/node.ts";
 import { guestTest } from "./guest/probe.ts";
 import { showReboot } from "./guest/reboot.ts";
@@ -66,5 +67,6 @@ guestTest("a node with a kernel of its own", async (t) => {
 
   await showIpvlan(t, node);
   await showTrunk(t, node);
+  await showMembers(t, node);
   await showReboot(t, node);
 });

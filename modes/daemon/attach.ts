@@ -19,7 +19,7 @@ import type { History } from "../../pool/history.ts";
 import { errorFields, type Log } from "../log.ts";
 import {
   attachmentOf,
-  eniOf,
+  cardIdOf,
   hostEnd,
   requireResultOf,
   requireSame,
@@ -38,12 +38,11 @@ import {
 import type { Lender } from "./lender.ts";
 import { requireAsMade, requireAttached } from "./checked.ts";
 import { Flows } from "./flows.ts";
-import type { CniRequest } from "./request.ts";
 import { meaning } from "./result.ts";
 import { Sandboxes } from "./sandboxes.ts";
-import type { Sharing } from "./sharing.ts";
+import { sharesMore, type Sharing } from "./sharing.ts";
 import { Unheard } from "./unheard.ts";
-import { wishesOf } from "./wish.ts";
+import { type SandboxRequest, wishesOf } from "./wish.ts";
 
 /** What an attacher works with. */
 export interface AttacherParts {
@@ -68,9 +67,6 @@ export interface AttacherParts {
   /** Where is told what no caller hears. */
   readonly log: Log;
 }
-
-/** A call on a sandbox, decoded. */
-export type SandboxRequest = CniRequest & { readonly owner: Owner };
 
 /** Attaches pods, checks and detaches them. */
 export class Attacher {
@@ -290,12 +286,12 @@ export class Attacher {
     const lease = lender.lease(key);
     if (lease === undefined || this.#unreleased.has(key)) return [];
     const attachment = attachmentOf(lease);
-    const eni = eniOf(attachment);
+    const cardId = cardIdOf(attachment);
     // Its ENI is gone or comes: without it there is nothing to lead to.
-    if (eni !== undefined && enis.attached(eni.id) === undefined) return [];
+    if (cardId !== undefined && !enis.attached(cardId)) return [];
     const { shared, pod } = this.plans(attachment);
     // What all pods of an ENI share is repaired with the ENI.
-    const isEnis = attachment.recipe === "veth/1";
+    const isEnis = attachment.recipe === "veth/1" && !sharesMore(attachment);
     const plans = isEnis ? [pod] : [shared, pod];
     const found: Difference[] = [];
     for (const plan of plans) {
@@ -319,8 +315,8 @@ export class Attacher {
    */
   plans(attachment: Attachment): Plans {
     const { nodeIp, nodeIp6, mtu, enis } = this.#parts;
-    const eniId = eniOf(attachment)?.id;
-    const eni = eniId === undefined ? undefined : enis.link(eniId);
+    const cardId = cardIdOf(attachment);
+    const eni = cardId === undefined ? undefined : enis.link(cardId);
     const { uplink } = enis;
     return planOf(attachment, {
       nodeIp,

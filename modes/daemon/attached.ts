@@ -165,6 +165,17 @@ export function eniOf(attachment: Attachment): AttachedEni | undefined {
 }
 
 /**
+ * Tells which ENI an attachment needs on the node.
+ *
+ * @param attachment What a pod has.
+ * @returns The cloud's id: the trunk's, for a member.
+ */
+export function cardIdOf(attachment: Attachment): string | undefined {
+  const trunkId = "trunkId" in attachment ? attachment.trunkId : undefined;
+  return trunkId ?? eniOf(attachment)?.id;
+}
+
+/**
  * Reads the attachment that a lease was recorded with.
  *
  * @param lease A lease of this daemon's journal.
@@ -257,5 +268,8 @@ export function whereOf(attachment: Attachment): string {
   const where = attachment.recipe === "vpc/1"
     ? `of ${attachment.podCidr}`
     : `on ${attachment.eni.id} (${attachment.eni.mac})`;
-  return `${addressesOf(attachment).join(", ")} ${where}`;
+  const by = "vlanId" in attachment && attachment.vlanId !== undefined
+    ? `, VLAN ${attachment.vlanId} of ${attachment.trunkId}`
+    : "";
+  return `${addressesOf(attachment).join(", ")} ${where}${by}`;
 }

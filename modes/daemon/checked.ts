@@ -12,7 +12,7 @@ import type { Kernel } from "../../netns/kernel.ts";
 import type { Plans } from "../../netns/recipe.ts";
 import type { Plan } from "../../netns/step.ts";
 import type { Lease } from "../../pool/state.ts";
-import { attachmentOf, eniOf, sentence } from "./attached.ts";
+import { attachmentOf, cardIdOf, eniOf, sentence } from "./attached.ts";
 import type { NodeEnis } from "./enis.ts";
 import { type CniRequest, RequestError } from "./request.ts";
 import { CODE_CHANGED } from "./result.ts";
@@ -53,11 +53,13 @@ export async function requireAsMade(
   },
   { kernel, enis }: { readonly kernel: Kernel; readonly enis: NodeEnis },
 ): Promise<void> {
-  const eni = eniOf(attachment);
-  if (eni !== undefined && enis.attached(eni.id) === undefined) {
+  const cardId = cardIdOf(attachment);
+  if (cardId !== undefined && enis.attached(cardId) === undefined) {
     throw new RequestError(
       CODE_CHANGED,
-      `${eni.id} (${eni.mac}), which carries ${attachment.ip}, isn't on ` +
+      `${cardId} (${
+        eniOf(attachment)?.mac
+      }), which carries ${attachment.ip}, isn't on ` +
         "this node any more",
     );
   }

@@ -19,6 +19,7 @@ import { errorFields, type Log } from "../log.ts";
 import type { DaemonMode } from "./mode.ts";
 import { isIgnored, isPod, readAsks } from "./pod_asks.ts";
 import type { PodAsks, PodBook, PodGot, PodHindrance } from "./pod_book.ts";
+import { awaitMember } from "./pod_eni_wait.ts";
 
 /** The annotation of a pod's addresses. Source: reference §1.8. */
 const POD_IPS = "k8s.aliyun.com/pod-ips";
@@ -75,6 +76,8 @@ export function clusterPods(parts: ClusterPodsParts): PodBook {
       const message = "the pod asks for what it can't have";
       return { hindrance: { mayPass: false, message, problems: refused } };
     },
+    memberOf: (pod, { instanceId }, signal) =>
+      awaitMember(parts.kubernetes, { pod, instanceId }, signal),
     attached(name: PodName, got: PodGot): void {
       const where = got.eniId === undefined ? "" : ` of ${got.eniId}`;
       tell(parts, name, {

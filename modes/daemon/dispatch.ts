@@ -10,7 +10,7 @@ import { errorFields, type Log } from "../log.ts";
 import type { WireRequest } from "../wire.ts";
 import type { Meter } from "./meter.ts";
 import type { PodBook } from "./pod_book.ts";
-import type { Attacher, SandboxRequest } from "./attach.ts";
+import type { Attacher } from "./attach.ts";
 import { eniOf } from "./attached.ts";
 import {
   CNI_CODE,
@@ -28,6 +28,7 @@ import {
   NOTHING,
   versionAnswer,
 } from "./result.ts";
+import type { SandboxRequest } from "./wish.ts";
 
 /** An answer, and how to take back what it stands for. */
 export interface Served {
@@ -225,6 +226,9 @@ async function withAsks(
   }
   return {
     ...request,
+    ...asks.wantsMember && {
+      askMember: (node, signal) => pods.memberOf(pod, node, signal),
+    },
     config: {
       ...bandwidth && { bandwidth },
       ...interfaces && { interfaces },

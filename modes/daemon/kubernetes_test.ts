@@ -190,3 +190,47 @@ Deno.test("the cluster tells the range of Services and the node's pod CIDR", () 
     });
     assertEquals(await podCidr, "172.30.1.0/24");
   }));
+
+const POD_ENIS = "/apis/network.alibabacloud.com/v1beta1/podenis";
+
+Deno.test("a pod's ENI is awaited by a watch, and given up with what is missing", () =>
+  withCluster(async (server, { pods }) => {
+    const { namespace, name } = WEB;
+    const put = (phase: string) =>
+      server.put(POD_ENIS, {
+        metadata: { name, namespace },
+        spec: { allocation: { eni: { id: "eni-m" }, ipv4: "10.9.0.4" } },
+        status: {
+          status: phase,
+          instanceID: "i-1",
+          trunkENIID: "eni-t",
+          eniInfos: { "eni-m": { vid: 7 } },
+        },
+      });
+    const node = { instanceId: "i-1" };
+    put("Binding");
+    const found = pods.memberOf(WEB, node, AbortSignal.timeout(10_000));
+    await until(
+      "it is watched",
+      () =>
+        server.calls.some(({ verb, path }) =>
+          verb === "WATCH" && path.endsWith("/shop/podenis")
+        ),
+    );
+    put("Bind");
+    assertEquals(await found, {
+      member: {
+        eniId: "eni-m",
+        trunkId: "eni-t",
+        vlanId: 7,
+        ip4: "10.9.0.4",
+      },
+    });
+    put("Unbind");
+    const late = await pods.memberOf(WEB, node, AbortSignal.timeout(300));
+    assert("hindrance" in late);
+    assertEquals(late.hindrance.problems, ["it is Unbind, not Bind"]);
+    const nobody = { ...WEB, name: "nobody" };
+    const none = await pods.memberOf(nobody, node, AbortSignal.timeout(300));
+    assert("hindrance" in none && none.hindrance.mayPass);
+  }));

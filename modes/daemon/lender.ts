@@ -23,6 +23,7 @@ import {
 } from "./attached.ts";
 import type { NodeEnis } from "./enis.ts";
 import { expired, isKept, KEEP_MS, keeperKey, keeperOf } from "./kept.ts";
+import type { MemberAsk, MemberPods } from "./member_pods.ts";
 
 /** A lease passes on in one commit: a millisecond. */
 const PASS_MS = 2_000;
@@ -60,6 +61,8 @@ export interface LenderParts {
   readonly enis: NodeEnis;
   /** The node's pod CIDR, in a mode that has one. */
   readonly podCidr?: PodCidr;
+  /** Pods with ENIs that hang on the node's trunk, if it has one. */
+  readonly memberPods?: MemberPods;
   /** Bytes in a packet of the node's own card; Ethernet's own when absent. */
   readonly uplinkMtu?: number;
 }
@@ -68,6 +71,8 @@ export interface LenderParts {
 export interface AddressWish extends PodWish {
   /** Whether it shall have an ENI to itself where others don't. */
   readonly wantsEni: boolean;
+  /** Set when an ENI is made for it, which hangs on the trunk. */
+  readonly member?: MemberAsk;
 }
 
 /** Lends addresses, whoever has them. */
@@ -93,11 +98,14 @@ export class Lender {
    * {@linkcode PodCidr.claim} do.
    */
   async claim(wish: AddressWish, signal: AbortSignal): Promise<Lease> {
-    const { keeper, enis, podCidr } = this.#parts;
-    const { wantsEni, ...pod } = wish;
+    const { keeper, enis, podCidr, memberPods } = this.#parts;
+    const { wantsEni, member, ...pod } = wish;
     const key = ownerKey(pod.owner);
     const earlier = this.lease(key);
     if (earlier !== undefined) return earlier;
+    if (member !== undefined && memberPods !== undefined) {
+      return memberPods.claim(pod, member, signal);
+    }
     const kept = await this.#takeOver(wish, signal);
     if (kept !== undefined) return kept;
     if (podCidr !== undefined && !wantsEni) {
@@ -270,8 +278,10 @@ export class Lender {
   }
 
   async #release(key: OwnerKey): Promise<Lease | undefined> {
-    const { keeper, podCidr } = this.#parts;
+    const { keeper, podCidr, memberPods } = this.#parts;
     if (podCidr?.lease(key) !== undefined) return podCidr.release(key);
+    const member = memberPods?.members.release(key);
+    if (member !== undefined) return member;
     return await keeper.release(key);
   }
 
@@ -282,8 +292,9 @@ export class Lender {
 
   /** Finds an owner's lease. */
   lease(key: OwnerKey): Lease | undefined {
-    const { keeper, podCidr } = this.#parts;
-    return podCidr?.lease(key) ?? keeper.lease(key);
+    const { keeper, podCidr, memberPods } = this.#parts;
+    return podCidr?.lease(key) ?? memberPods?.members.lease(key) ??
+      keeper.lease(key);
   }
 
   /** Gives the leases of pods, in no order. */
@@ -292,7 +303,8 @@ export class Lender {
   }
 
   #all(): readonly Lease[] {
-    const { keeper, podCidr } = this.#parts;
-    return [...podCidr?.leases() ?? [], ...keeper.leases()];
+    const { keeper, podCidr, memberPods } = this.#parts;
+    const ofMembers = memberPods?.members.leases() ?? [];
+    return [...podCidr?.leases() ?? [], ...ofMembers, ...keeper.leases()];
   }
 }

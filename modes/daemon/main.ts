@@ -33,6 +33,7 @@ import { loadToStart } from "./last_good.ts";
 import { LiveConfig } from "./live.ts";
 import { Lender } from "./lender.ts";
 import { type Meter, openMeter } from "./meter.ts";
+import { openMemberPods } from "./member_pods.ts";
 import { type DaemonMode, requireMode } from "./mode.ts";
 import type { NodeEnis } from "./enis.ts";
 import { releaseGone } from "./gone.ts";
@@ -51,7 +52,6 @@ import { WayBack } from "./way_back.ts";
 
 /** The cloud must have told which cards there are within this time. */
 const START_DEADLINE_MS = 120_000;
-
 /** A drain takes a detach and a delete a card, some at once. */
 const DRAIN_DEADLINE_MS = 120_000;
 
@@ -148,6 +148,7 @@ async function runIn(
   const uplink = await kernel.findLink(node.instance.primaryMac);
   const uplinkMtu = config.mtu ?? uplink?.mtu;
   const lender = new Lender({
+    memberPods: openMemberPods({ ...parts, keeper, enis }),
     ...{ keeper, enis, ...podCidr && { podCidr } },
     ...uplinkMtu && { uplinkMtu },
   });

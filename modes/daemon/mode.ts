@@ -21,7 +21,7 @@ export type DaemonMode = typeof DAEMON_MODES[number];
 /** Which datapaths a mode has; the first is that of a pod that asks for none. */
 export const DATAPATHS: Readonly<Record<DaemonMode, readonly string[]>> = {
   VPC: ["vpc", "exclusive"],
-  ENIMultiIP: ["veth", "ipvlan"],
+  ENIMultiIP: ["veth", "ipvlan", "vlan"],
   ENIOnly: ["exclusive"],
 };
 

@@ -16,6 +16,9 @@ import { decodePodNetworks } from "./pod_networks.ts";
 /** What a device plugin advertises for an ENI to oneself, old name and new. */
 const ENI_RESOURCES = ["aliyun/eni", "alicloud/eni"];
 
+/** Written by terway's webhook, for whom a PodENI is made. Source: seed 001. */
+const POD_ENI = "k8s.aliyun.com/pod-eni";
+
 /** Its pods have names that stay. Source: Kubernetes' StatefulSet. */
 const STATEFUL = "statefulset";
 
@@ -82,6 +85,7 @@ export function readAsks(pod: V1Pod, rules: AskRules): ReadAsks {
       // In the other modes every pod has one, or none has.
       ...mode === "VPC" && eniCount === 1 && { wantsEni: true },
       ...isStateful(pod, rules) && { keepsAddress: true },
+      ...annotations[POD_ENI] === "true" && { wantsMember: true },
     },
     refused,
     ignored: problems.map((text) => text.replace(`runtimeConfig.`, "")),

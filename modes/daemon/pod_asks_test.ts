@@ -25,6 +25,15 @@ Deno.test("a pod asks for an ENI by either name, in mode VPC only", () => {
   }
 });
 
+Deno.test("a pod that the webhook has marked has an ENI made for it", () => {
+  const marked = pod([{}], { "k8s.aliyun.com/pod-eni": "true" });
+  assertEquals(readAsks(marked, { mode: "ENIMultiIP" }).asks, {
+    wantsMember: true,
+  });
+  const other = pod([{}], { "k8s.aliyun.com/pod-eni": "false" });
+  assertEquals(readAsks(other, { mode: "ENIMultiIP" }).asks, {});
+});
+
 Deno.test("a pod can't have two ENIs to itself, whoever asks", () => {
   const asking = pod([{ "aliyun/eni": "1" }, { "aliyun/eni": "1" }]);
   const { refused } = readAsks(asking, { mode: "VPC" });

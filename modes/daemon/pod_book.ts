@@ -19,9 +19,34 @@ export interface PodAsks {
   readonly wantsEni?: boolean;
   /** Whether a successor of the same name shall have its addresses. */
   readonly keepsAddress?: boolean;
+  /** Whether an ENI is made for it, which hangs on the node's trunk. */
+  readonly wantsMember?: boolean;
   /** Why it can't be served, now or at all. */
   readonly hindrance?: PodHindrance;
 }
+
+/** The ENI that was made for a pod, and hangs on a trunk. */
+export interface PodMember {
+  /** The cloud's id. */
+  readonly eniId: string;
+  /** The trunk's. */
+  readonly trunkId: string;
+  /** The tag, by which the trunk tells it apart. */
+  readonly vlanId: number;
+  /** Its IPv4 address. */
+  readonly ip4?: string;
+  /** Its IPv6 address. */
+  readonly ip6?: string;
+  /** The IPv4 prefix of its vSwitch. */
+  readonly subnet4?: string;
+  /** The IPv6 prefix of its vSwitch. */
+  readonly subnet6?: string;
+}
+
+/** The member, or why there is none. */
+export type MemberAnswer =
+  | { readonly member: PodMember }
+  | { readonly hindrance: PodHindrance };
 
 /** Why a pod can't be served. */
 export interface PodHindrance {
@@ -53,6 +78,19 @@ export interface PodBook {
    * doesn't know it.
    */
   asksOf(pod: PodName): Promise<PodAsks>;
+  /**
+   * Waits for the ENI that is made for a pod.
+   *
+   * @param pod The pod.
+   * @param node The instance that it must be bound to.
+   * @param signal Ends the wait.
+   * @returns The member as it is written, or what was waited for in vain.
+   */
+  memberOf(
+    pod: PodName,
+    node: { readonly instanceId: string },
+    signal: AbortSignal,
+  ): Promise<MemberAnswer>;
   /**
    * Hears that a pod has its network; returns at once.
    *

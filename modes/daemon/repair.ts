@@ -21,7 +21,8 @@ import type { Difference } from "../../netns/step.ts";
 import type { OwnerKey } from "../../pool/state.ts";
 import { errorFields, type Log } from "../log.ts";
 import type { Attacher } from "./attach.ts";
-import { attachmentOf, sentence } from "./attached.ts";
+import { attachmentOf, cardIdOf, sentence } from "./attached.ts";
+import { sharesMore } from "./sharing.ts";
 import type { NodeEnis } from "./enis.ts";
 import type { Lender } from "./lender.ts";
 
@@ -70,7 +71,9 @@ export class Repairer implements AsyncDisposable {
     const { kernel, enis, lender } = parts;
     this.#ears.use(kernel.onEvent((event) => this.#hear(event)));
     this.#ears.use(enis.onReady((eniId) => {
-      const itsPods = lender.leases().filter((lease) => lease.eniId === eniId);
+      const itsPods = lender.leases().filter((lease) =>
+        lease.eniId === eniId || cardIdOf(attachmentOf(lease)) === eniId
+      );
       if (itsPods.length === 0) return;
       for (const { ownerKey } of itsPods) this.#pods.add(ownerKey);
       this.#begin();
@@ -178,8 +181,8 @@ export class Repairer implements AsyncDisposable {
       readonly cards: ReadonlySet<number>;
     },
   ): boolean {
-    if (attachment.recipe !== "ipvlan/1") return false;
-    const link = this.#parts.enis.link(attachment.eni.id);
+    if (!sharesMore(attachment)) return false;
+    const link = this.#parts.enis.link(cardIdOf(attachment) ?? "");
     if (link === undefined) return false;
     return cards.has(link.ifIndex) || links.has(ownSlave(link.ifIndex));
   }

@@ -20,6 +20,11 @@ import { valueAt } from "./overlay.ts";
 import { type DecodedNetworks, decodePodNetworks } from "./pod_networks.ts";
 import { type Previous, previous } from "./previous.ts";
 import { CNI_VERSIONS, type CniVersion, isVersion } from "./versions.ts";
+import {
+  type SharingKeys,
+  virtualType,
+  vlanStripType,
+} from "./virtual_type.ts";
 
 export { CNI_VERSIONS, type CniVersion } from "./versions.ts";
 
@@ -62,7 +67,7 @@ export class RequestError extends Error {
 }
 
 /** The part of a network configuration that we read. */
-export interface NetworkConfig {
+export interface NetworkConfig extends SharingKeys {
   /** The version that the answer shall have. */
   readonly cniVersion: CniVersion;
   /** The network's name. */
@@ -79,8 +84,6 @@ export interface NetworkConfig {
   readonly eni?: "shared" | "exclusive";
   /** Whether a successor of the same name may have the pod's addresses. */
   readonly keepsAddress?: boolean;
-  /** How pods that share an ENI do so; `veth` when absent. */
-  readonly virtualType?: VirtualType;
   /** Prefixes that the node's own stack serves, such as its DNS cache. */
   readonly hostStackCidrs?: readonly Cidr[];
   /** What earlier plugins of the list answered; the whole list for CHECK. */
@@ -127,12 +130,6 @@ const attachments = z.array(
   z.object({ containerID: z.string(), ifname: z.string().default("") }),
 ).nullable();
 
-/** Source: Terway's `eniip_virtual_type`, in any case of letters. */
-const VIRTUAL_TYPES = ["veth", "ipvlan"] as const;
-
-/** One of {@linkcode VIRTUAL_TYPES}. */
-export type VirtualType = typeof VIRTUAL_TYPES[number];
-
 /** Keys that we don't know belong to others in the chain, and are left. */
 const network = z.looseObject({
   name: z.string().regex(
@@ -142,9 +139,8 @@ const network = z.looseObject({
   mtu: z.int().min(1280).max(9000).optional(),
   host_stack_cidrs: z.array(destination).max(100).optional(),
   eni: z.enum(["shared", "exclusive"]).optional(),
-  eniip_virtual_type: z.string().toLowerCase().pipe(
-    z.enum(VIRTUAL_TYPES, "must be Veth or IPVlan, in any case of letters"),
-  ).optional(),
+  vlan_strip_type: vlanStripType.optional(),
+  eniip_virtual_type: virtualType.optional(),
   prevResult: previous.nullish(),
   "cni.dev/valid-attachments": attachments.optional(),
   "cni.dev/attachments": attachments.optional(),
@@ -155,6 +151,7 @@ const bare = network.omit({
   mtu: true,
   host_stack_cidrs: true,
   eniip_virtual_type: true,
+  vlan_strip_type: true,
   eni: true,
   prevResult: true,
 });
@@ -253,7 +250,7 @@ function decodeNetwork(stdin: Uint8Array, verb: CniVerb): NetworkConfig {
   const { name } = decoded.data;
   const whole: Partial<z.output<typeof network>> = isWhole ? decoded.data : {};
   const { mtu, host_stack_cidrs: cidrs, eni, prevResult } = whole;
-  const { eniip_virtual_type: virtualType } = whole;
+  const { eniip_virtual_type: shares, vlan_strip_type: strips } = whole;
   const valid = validOf(decoded.data);
   return {
     cniVersion: version,
@@ -264,7 +261,8 @@ function decodeNetwork(stdin: Uint8Array, verb: CniVerb): NetworkConfig {
     ...(interfaces === undefined ? {} : { interfaces }),
     ...(hasHostPorts(json["runtimeConfig"]) ? { hasHostPorts: true } : {}),
     ...(eni === undefined ? {} : { eni }),
-    ...(virtualType === undefined ? {} : { virtualType }),
+    ...shares && { virtualType: shares },
+    ...strips && { vlanStripType: strips },
     ...(prevResult ? { prevResult } : {}),
     ...(valid === undefined ? {} : { validAttachments: valid }),
   };

@@ -12,7 +12,7 @@ import type { Plans } from "../../netns/recipe.ts";
 import type { Plan, Step } from "../../netns/step.ts";
 import type { Lease } from "../../pool/state.ts";
 import { errorFields, type Log } from "../log.ts";
-import { attachmentOf, eniOf, type PodWish } from "./attached.ts";
+import { attachmentOf, cardIdOf, type PodWish } from "./attached.ts";
 import type { DaemonMode } from "./mode.ts";
 import type { NetworkConfig } from "./request.ts";
 
@@ -93,8 +93,8 @@ export class Sharing {
    * @param attachment What the pod gets.
    * @param plans How that is made.
    */
-  async begin({ recipe }: Attachment, { shared }: Plans): Promise<void> {
-    if (recipe === "ipvlan/1") await this.#parts.kernel.apply(shared);
+  async begin(attachment: Attachment, { shared }: Plans): Promise<void> {
+    if (sharesMore(attachment)) await this.#parts.kernel.apply(shared);
   }
 
   /**
@@ -111,13 +111,14 @@ export class Sharing {
     plansOf: (attachment: Attachment) => Plans,
     leases: readonly Lease[],
   ): Promise<void> {
-    if (attachment.recipe !== "ipvlan/1") return;
-    const eniId = attachment.eni.id;
+    if (!sharesMore(attachment)) return;
+    const cardId = cardIdOf(attachment);
     const others = leases.map(attachmentOf).filter((one) =>
-      one.recipe === attachment.recipe && eniOf(one)?.id === eniId
+      sharesMore(one) && cardIdOf(one) === cardId
     );
+    const { shared } = plansOf(attachment);
     const rest = unneeded(
-      plansOf(attachment).shared,
+      attachment.recipe === "veth/1" ? beyondCard(shared) : shared,
       others.map((one) => plansOf(one).shared),
     );
     if (rest.steps.length > 0) await this.#parts.kernel.remove(rest);
@@ -138,6 +139,24 @@ export class Sharing {
     );
     return able;
   }
+}
+
+/**
+ * Tells whether a pod shares more with others than the ENI as it is set up.
+ *
+ * @param attachment What it has.
+ * @returns True by IPvlan, and where filters push and pop tags.
+ */
+export function sharesMore(attachment: Attachment): boolean {
+  const { recipe } = attachment;
+  return recipe === "ipvlan/1" ||
+    (recipe === "veth/1" && attachment.vlanId !== undefined);
+}
+
+/** The ENI's own set-up stays as long as the ENI is there. */
+function beyondCard(shared: Plan): Plan {
+  const steps = shared.steps.filter(({ kind }) => kind === "clsact");
+  return { ...shared, steps };
 }
 
 /**

@@ -8,11 +8,20 @@ import type { Attachment, Owner } from "../../netns/attachment.ts";
 import type { Cidr } from "../../netns/ip.ts";
 import type { Kernel } from "../../netns/kernel.ts";
 import type { AddressWish } from "./lender.ts";
+import type { AskMember } from "./member_pods.ts";
 import { FIRST_LINK, type InterfaceAsk } from "./pod_networks.ts";
 import { CNI_CODE, type CniRequest, RequestError } from "./request.ts";
 
 /** Tables of a pod's further interfaces begin here, as in Go Terway. */
 const FIRST_POD_TABLE = 1001;
+
+/** A call on a sandbox, decoded. */
+export type SandboxRequest = CniRequest & {
+  /** Whose. */
+  readonly owner: Owner;
+  /** Asks for the ENI that was made for the pod; absent for all others. */
+  readonly askMember?: AskMember;
+};
 
 /** What a wish follows from, beside the request. */
 export interface WishParts {
@@ -25,8 +34,6 @@ export interface WishParts {
 }
 
 /** An ADD of one sandbox. */
-type AddRequest = CniRequest & { readonly owner: Owner };
-
 /**
  * Gathers what a pod asks for: a wish an interface that the ADD makes, its own
  * first. One has the pod's default route, and the extra ones with it; those
@@ -39,7 +46,7 @@ type AddRequest = CniRequest & { readonly owner: Owner };
  * @throws {NamespaceError} When the namespace can't be used.
  */
 export async function wishesOf(
-  request: AddRequest,
+  request: SandboxRequest,
   { kernel, extraRoutes: extra, before }: WishParts,
 ): Promise<readonly AddressWish[]> {
   const { owner, netns = "", config } = request;
@@ -73,16 +80,19 @@ export async function wishesOf(
 }
 
 function wishOf(
-  { owner, pod, netns = "", config }: AddRequest,
+  { owner, pod, netns = "", config, askMember: ask }: SandboxRequest,
   { ifName, isDefault, extraRoutes }: InterfaceAsk,
 ): AddressWish {
   const { mtu, bandwidth, hostStackCidrs = [] } = config;
+  const strip = config.vlanStripType ?? "filter";
   return {
     owner: { ...owner, ifName },
     netns,
     wantsEni: config.eni === "exclusive",
     ...ifName !== owner.ifName && { beside: owner.ifName },
     ...pod && { pod, ...config.keepsAddress && { keepsAddress: true } },
+    // An interface beside the first has an address of the node's pool.
+    ...ask && ifName === FIRST_LINK && { member: { ask, strip } },
     ...mtu && { mtu },
     ...bandwidth && { bandwidth },
     ...extraRoutes.length > 0 && { extraRoutes },

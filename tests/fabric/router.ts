@@ -19,6 +19,7 @@ import {
   type LinkSeen,
   setLink,
 } from "../../netns/link.ts";
+import { NetlinkError } from "../../netns/errno.ts";
 import { addLink, addVeth } from "../../netns/link_add.ts";
 import {
   createNamespace,
@@ -33,6 +34,7 @@ import { openRoutes, type RouteSocket } from "../../netns/socket.ts";
 import { type Count, Filter, type PacketFilter } from "./filter.ts";
 import { LegacyFilter } from "./filter_legacy.ts";
 import { LOOPBACK_INDEX, writeSysctls } from "./kernel.ts";
+import { carryTag } from "./tag.ts";
 
 /** The MAC of every gateway. Source: what an ECS instance's ARP table shows. */
 const GATEWAY_MAC: Mac = "ee:ff:ff:ff:ff:ff";
@@ -185,7 +187,7 @@ export class Router implements AsyncDisposable {
 
   /**
    * Makes the port of a member ENI: frames of its trunk's port that bear its
-   * tag. Only where this kernel has VLANs.
+   * tag. Where this kernel has no VLANs, eBPF pushes and pops it.
    *
    * @param trunk The trunk's port.
    * @param member The tag, and whose it is, for people.
@@ -193,15 +195,33 @@ export class Router implements AsyncDisposable {
    */
   addMember(trunk: Port, member: { vlanId: number; alias: string }): Port {
     const name = `${trunk.name}.${member.vlanId}`;
-    addLink(this.#routes, {
-      name,
-      kind: "vlan",
-      parent: trunk.ifIndex,
-      vlanId: member.vlanId,
-      up: true,
-    });
+    try {
+      addLink(this.#routes, {
+        name,
+        kind: "vlan",
+        parent: trunk.ifIndex,
+        vlanId: member.vlanId,
+        up: true,
+      });
+    } catch (error) {
+      const cannot = error instanceof NetlinkError &&
+        error.errno === "EOPNOTSUPP";
+      if (!cannot) throw error;
+      this.#addTagged(name, trunk, member.vlanId);
+    }
     // Frames to a member bear the trunk's MAC, as the VLANs of a node have it.
     return this.#settle({ name, mac: trunk.mac, alias: member.alias });
+  }
+
+  #addTagged(name: string, trunk: Port, vlanId: number): void {
+    const far = `${name}t`;
+    const namespace = this.#namespace;
+    const peer = { name: far, mac: GATEWAY_MAC, namespace };
+    addVeth(this.#routes, { name, mac: GATEWAY_MAC, peer });
+    const member = this.#find(far);
+    setLink(this.#routes, member.ifIndex, { up: true });
+    const { netns } = this;
+    carryTag({ netns, vlanId, trunk, member });
   }
 
   /**

@@ -5,7 +5,6 @@
  *
  * @module
  */
-import { NetlinkError } from "../../netns/errno.ts";
 import { ipsIn } from "../emulators/alibaba/eni_prefixes.ts";
 import {
   type CloudOptions,
@@ -13,7 +12,6 @@ import {
 } from "../emulators/alibaba/cloud.ts";
 import { assignIps6 } from "../emulators/alibaba/eni_ipv6.ts";
 import { serveMetadata } from "../emulators/alibaba/metadata.ts";
-import type { FabricEni } from "../emulators/alibaba/fabric.ts";
 import type { EniRecord, InstanceRecord } from "../emulators/alibaba/model.ts";
 import { IPV6_POLICY, SEED_POLICY } from "../emulators/alibaba/seed_policy.ts";
 import { serveAlibaba } from "../emulators/alibaba/serve.ts";
@@ -106,7 +104,11 @@ export class Region implements AsyncDisposable {
     const vSwitches = this.#addVSwitches(vpcId, wish.zoneCount);
     this.cloud.fabric = {
       attach: async (eni, { name }) => {
-        if (eni.member !== undefined) return this.#addMember(eni, eni.member);
+        if (eni.member !== undefined) {
+          const { trunkId, vlanId } = eni.member;
+          const { id, ips } = eni;
+          return fabric.addMember(trunkId, { id, ips, vlanId });
+        }
         fabric.plug(eni, name);
         const tap = fabric.portName(eni.id);
         const plugged = this.hardware.get(name)?.plug({ tap, mac: eni.mac });
@@ -146,20 +148,6 @@ export class Region implements AsyncDisposable {
   /** Ends the cloud and removes its VPC. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#parts.disposeAsync();
-  }
-
-  /** Where the kernel has no VLANs, a member is known and carries nothing. */
-  #addMember(
-    { id, ips }: FabricEni,
-    { trunkId, vlanId }: { trunkId: string; vlanId: number },
-  ): void {
-    try {
-      this.fabric.addMember(trunkId, { id, ips, vlanId });
-    } catch (error) {
-      const cannot = error instanceof NetlinkError &&
-        error.errno === "EOPNOTSUPP";
-      if (!cannot) throw error;
-    }
   }
 
   #addVSwitches(vpcId: string, count: number): StageVSwitch[] {

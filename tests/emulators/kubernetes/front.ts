@@ -18,7 +18,9 @@ function listenHere(port: number): ReturnType<Listen> {
 
 /** The door. */
 export class Front implements AsyncDisposable {
-  /** The port on this machine's loopback. */
+  /** Where it is: this machine's loopback, unless it listens elsewhere. */
+  readonly hostname: string;
+  /** The port there. */
   readonly port: number;
   readonly #target: number;
   readonly #listen: Listen;
@@ -36,6 +38,7 @@ export class Front implements AsyncDisposable {
     this.#listen = listen;
     const listener = listen(0);
     this.port = listener.addr.port;
+    this.hostname = listener.addr.hostname;
     this.#serve(listener);
   }
 

@@ -73,7 +73,7 @@ export class ApiServer implements AsyncDisposable {
 
   /** Where it is. */
   get url(): string {
-    return `http://127.0.0.1:${this.front.port}`;
+    return `http://${this.front.hostname}:${this.front.port}`;
   }
 
   /**
