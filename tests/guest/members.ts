@@ -98,6 +98,14 @@ class Members {
   }
 }
 
+/** What the steps share. */
+interface Lab {
+  readonly node: GuestNode;
+  readonly members: Members;
+  /** The pods that are there, by name. */
+  readonly pods: Map<string, GuestPod>;
+}
+
 /**
  * Shows pods with member ENIs.
  *
@@ -108,7 +116,7 @@ export async function showMembers(
   t: Deno.TestContext,
   node: GuestNode,
 ): Promise<void> {
-  const { guest, region } = node;
+  const { region } = node;
   await using server = await openServer(node);
   const kubeconfig = `${node.dir}/n1/kubeconfig`;
   await server.writeKubeconfig(kubeconfig);
@@ -130,12 +138,33 @@ export async function showMembers(
     assertEquals(type, "Trunk");
   });
   const before = await heldBy(node);
-  const spoofedBefore = await region.fabric.spoofed();
-  await t.step("a PodENI that can't be used says what to do", async () => {
-    await showRefusals(node, members);
+  const lab = { node, members, pods: new Map<string, GuestPod>() };
+  await showBinding(t, lab);
+  await showTraffic(t, lab);
+  await showCare(t, lab);
+  await t.step("after DEL nothing of members is left", async () => {
+    for (const name of lab.pods.keys()) await node.removePod(name);
+    await until("the node is as before", async () => {
+      const after = await heldBy(node);
+      return JSON.stringify(after) === JSON.stringify(before);
+    });
   });
-  const pods = new Map<string, GuestPod>();
+  // The trunk can't go before them.
+  for (const { id } of members.enis.values()) {
+    await region.cloud.stranger.deleteEni(id);
+  }
+}
+
+async function showBinding(
+  t: Deno.TestContext,
+  { node, members, pods }: Lab,
+): Promise<void> {
+  await t.step(
+    "a PodENI that can't be used says what to do",
+    () => showRefusals(node, members),
+  );
   await t.step("a pod waits for its PodENI, and has its member", async () => {
+    const { server } = members;
     await members.make("v1");
     members.addObject("v1");
     members.write("v1", { status: "Binding" });
@@ -150,9 +179,20 @@ export async function showMembers(
         ),
     );
     members.write("v1");
-    pods.set("v1", await added);
-    assertEquals(pods.get("v1")?.ip, members.enis.get("v1")?.ips[0]);
+    const pod = await added;
+    pods.set("v1", pod);
+    assertEquals(pod.ip, members.enis.get("v1")?.ips[0]);
+    const { kind } = linkOf(await node.guest.ask("dump", pod.netns), "eth0");
+    assertEquals(kind, "vlan");
   });
+}
+
+async function showTraffic(
+  t: Deno.TestContext,
+  { node, members, pods }: Lab,
+): Promise<void> {
+  const { guest, region } = node;
+  const spoofedBefore = await region.fabric.spoofed();
   await t.step("members meet everybody, by each way", async () => {
     for (const name of ["v2", "f1", "f2"] as const) {
       await members.make(name);
@@ -161,22 +201,18 @@ export async function showMembers(
       pods.set(name, await node.addPod(name, NETWORKS[name]));
     }
     // One that shares the trunk as it would any ENI.
-    pods.set("s1", await node.addPod("s1"));
+    const shared = await node.addPod("s1");
+    pods.set("s1", shared);
     const { leases } = await node.ask("status") as {
-      leases: readonly { ip: string; recipe: string; eniId: string }[];
+      leases: readonly { ip: string; eniId: string }[];
     };
-    const shared = leases.find(({ ip }) => ip === pods.get("s1")?.ip);
-    assertEquals(shared?.eniId, members.trunkId);
-    const { kind } = linkOf(
-      await guest.ask("dump", pods.get("v1")?.netns ?? ""),
-      "eth0",
-    );
-    assertEquals(kind, "vlan");
+    const lease = leases.find(({ ip }) => ip === shared.ip);
+    assertEquals(lease?.eniId, members.trunkId);
     await meet(node, [...pods.values()]);
   });
+  const [v1, f1, f2] = ["v1", "f1", "f2"].map((name) => podOf(pods, name));
+  assert(v1 && f1 && f2);
   await t.step("a service and the node are reached by the node", async () => {
-    const [v1, f1, f2] = ["v1", "f1", "f2"].map((name) => podOf(pods, name));
-    assert(v1 && f1 && f2);
     await guest.text("iptables-legacy", "-t", "nat", "-F");
     await translate(node, [v1, f2]);
     const { primaryIp } = node.node;
@@ -191,49 +227,43 @@ export async function showMembers(
       assertEquals(await node.ping(pod.netns, primaryIp), 3, pod.name);
     }
   });
-  await t.step("CHECK names what is gone, ADD mends it", async () => {
-    await showChecks(node, pods);
+  await t.step("a member's address is taken from no other member", async () => {
+    assertEquals(await region.fabric.spoofed(), spoofedBefore);
+    const lie = ["address", "add", `${f1.ip}/32`, "dev", "lo"];
+    const inside = ["nsenter", `--net=${v1.netns}`] as const;
+    await guest.text(...inside, "ip", ...lie);
+    const ping = ["ping", "-c1", "-W1", "-I", f1.ip, node.other.primaryIp];
+    const { stdout } = await guest.run([...inside, ...ping]);
+    assertStringIncludes(stdout, "0 received");
+    assert(await region.fabric.spoofed() > spoofedBefore);
+    await guest.text(...inside, "ip", ...lie.with(1, "delete"));
   });
+}
+
+async function showCare(
+  t: Deno.TestContext,
+  { node, pods }: Lab,
+): Promise<void> {
+  await t.step(
+    "CHECK names what is gone of a member, ADD mends it",
+    () => showChecks(node, pods),
+  );
   await t.step("what others take from the trunk is put back", async () => {
-    const f1 = podOf(pods, "f1");
-    await guest.text("tc", "qdisc", "delete", "dev", "eth1", "clsact");
+    const [f1, f2] = [podOf(pods, "f1"), podOf(pods, "f2")];
+    await node.guest.text("tc", "qdisc", "delete", "dev", "eth1", "clsact");
     await until(
       "the tags are there again",
       async () => await node.ping(f1.netns, node.other.primaryIp) === 3,
     );
-    for (const name of ["f1", "f2"]) {
-      assertEquals(await node.check(podOf(pods, name)), "", name);
+    for (const pod of [f1, f2]) {
+      assertEquals(await node.check(pod), "", pod.name);
     }
-  });
-  await t.step("a member's address is taken from no other member", async () => {
-    assertEquals(await region.fabric.spoofed(), spoofedBefore);
-    const [v1, f1] = [podOf(pods, "v1"), podOf(pods, "f1")];
-    await guest.text(
-      ...["nsenter", `--net=${v1.netns}`, "ip", "address", "add"] as const,
-      ...[`${f1.ip}/32`, "dev", "lo"],
-    );
-    const { stdout } = await guest.run([
-      ...["nsenter", `--net=${v1.netns}`, "ping", "-c1", "-W1"] as const,
-      ...["-I", f1.ip, node.other.primaryIp],
-    ]);
-    assertStringIncludes(stdout, "0 received");
-    assert(await region.fabric.spoofed() > spoofedBefore);
   });
   await t.step("a pod is as fast as it may be, by a VLAN too", async () => {
     await node.removePod("v2");
+    pods.delete("v2");
     await showRate(node, "v2", NETWORKS.v2);
   });
-  await t.step("after DEL nothing of members is left", async () => {
-    for (const name of ["v1", "f1", "f2", "s1"]) await node.removePod(name);
-    await until("the node is as before", async () => {
-      const after = await heldBy(node);
-      return JSON.stringify(after) === JSON.stringify(before);
-    });
-  });
-  // The trunk can't go before them.
-  for (const { id } of members.enis.values()) {
-    await region.cloud.stranger.deleteEni(id);
-  }
 }
 
 function podOf(pods: ReadonlyMap<string, GuestPod>, name: string): GuestPod {
