@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { DroppedDefault } from "./default_route.ts";
 import type { Asks } from "./kernel_wire.ts";
 import type { LegacyTables, NftCommand, NftObject } from "./nft.ts";
 import type { Capability } from "./probe.ts";
@@ -47,6 +48,14 @@ export interface KernelHost {
    * @returns Whether, and if not why.
    */
   probeIpvlan(): Promise<Capability>;
+  /**
+   * Takes default routes that lead out by cards of pods away.
+   *
+   * @param macs The cards'.
+   * @returns What was taken away.
+   * @throws {NetlinkError} When the kernel refuses.
+   */
+  dropDefaults(macs: readonly string[]): Promise<readonly DroppedDefault[]>;
 }
 
 /** The same, asked of the kernel's thread. */
@@ -85,5 +94,10 @@ export class WorkerHost implements KernelHost {
   /** See {@linkcode KernelHost.probeIpvlan}. */
   probeIpvlan(): Promise<Capability> {
     return this.#thread.ask("probeIpvlan", undefined);
+  }
+
+  /** See {@linkcode KernelHost.dropDefaults}. */
+  dropDefaults(macs: readonly string[]): Promise<readonly DroppedDefault[]> {
+    return this.#thread.ask("dropDefaults", macs);
   }
 }

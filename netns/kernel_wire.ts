@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { DroppedDefault } from "./default_route.ts";
 import type { Mac } from "./attachment.ts";
 import { NetlinkError } from "./errno.ts";
 import { LibraryError } from "./ffi.ts";
@@ -73,6 +74,11 @@ export interface Verbs {
   };
   /** Tells whether pods can share a card by IPvlan. */
   readonly probeIpvlan: { in: undefined; out: Capability };
+  /** Takes default routes of cards away. */
+  readonly dropDefaults: {
+    in: readonly string[];
+    out: readonly DroppedDefault[];
+  };
   /** Carries out commands of nftables on the node. */
   readonly nft: { in: readonly NftCommand[]; out: readonly NftObject[] };
   /** Names the tables of the older packet filter. */

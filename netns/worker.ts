@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { dropDefaults } from "./default_route.ts";
 import { applyPlan } from "./apply.ts";
 import { comparePlan } from "./compare.ts";
 import { forgetFlows } from "./conntrack.ts";
@@ -97,6 +98,8 @@ function carryOut(request: Request): unknown {
     }
     case "probeIpvlan":
       return probeIpvlan();
+    case "dropDefaults":
+      return dropDefaults(request.argument, opened().routes);
     case "recall":
       return recall(request.argument, opened().routes);
     case "markedCards":

@@ -41,7 +41,8 @@ const PHASES: Readonly<
   unassign: new Set<EniPhase>(["ready"]),
   unassign6: new Set<EniPhase>(["ready"]),
   retire: new Set<EniPhase>(["ready", "preparing", "retiring"]),
-  detach: new Set<EniPhase>(["retired"]),
+  // One whose link never came is plugged in anew.
+  detach: new Set<EniPhase>(["retired", "preparing"]),
   // A card that was never attached is deleted at once.
   delete: new Set<EniPhase>(["created", "deleting"]),
 };

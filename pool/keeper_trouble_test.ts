@@ -198,3 +198,35 @@ Deno.test("a card that the kernel never shows is given up for another", () =>
     assertEquals(rig.newsOf("eniGone").length, 1);
     assertEquals(rig.cloudEnis.length, 1);
   }));
+
+Deno.test("a card that came loose while the node was off is attached again, with its leases", () =>
+  on({}, async (rig) => {
+    const lease = await rig.lease("a");
+    rig.host.prepared.clear();
+    await rig.stand.cloud.stranger.detachEni(lease.eniId);
+    await rig.restart();
+    await rig.clock.advance(30_000);
+    assertEquals([...rig.host.prepared], [lease.eniId]);
+    assertEquals(rig.keeper.lease("a"), lease);
+  }));
+
+Deno.test("a card that is attached and whose link the kernel hasn't is plugged in anew", () =>
+  on({}, async (rig) => {
+    const lease = await rig.lease("a");
+    rig.host.prepared.clear();
+    // As `prepare` ends when no link with the card's MAC comes in time.
+    const late = new DOMException("no answer", "TimeoutError");
+    rig.host.failure = late;
+    await rig.restart();
+    const attached = rig.countOf("AttachNetworkInterface");
+    const { detachEni } = rig.cloud;
+    rig.cloud.detachEni = (...of) => {
+      rig.host.failure = undefined;
+      return detachEni.apply(rig.cloud, of);
+    };
+    await rig.clock.advance(60_000);
+    assertEquals([...rig.host.prepared], [lease.eniId]);
+    assertEquals(rig.countOf("AttachNetworkInterface"), attached + 1);
+    assertEquals(rig.countOf("DeleteNetworkInterface"), 0);
+    assertEquals(rig.keeper.lease("a"), lease);
+  }));

@@ -82,9 +82,8 @@ export function surveyed(state: PoolState, sighting: Sighting): PoolState {
   let after: PoolState = {
     ...state,
     surveyedMs: nowMs,
-    // Until a recovery is believed, it is probed.
     surveyFromMs: nowMs +
-      (state.health.level === "whole" ? pauseMs : RECOVERY_PROBE_MS),
+      (isAwaited(state) ? RECOVERY_PROBE_MS : pauseMs),
     draw: sighting.chance,
     rests: fullerRests(state, answer),
     available: answer.available === undefined ? state.available : new Map(
@@ -113,6 +112,11 @@ export function surveyed(state: PoolState, sighting: Sighting): PoolState {
       memberIds: membersIn(enis, instanceId),
     },
   }, nowMs);
+}
+
+/** Until a recovery is believed, it is probed; so are members at a drain. */
+function isAwaited({ health, draining, trunk }: PoolState): boolean {
+  return health.level !== "whole" || (draining && trunk.memberIds.length > 0);
 }
 
 /**
@@ -298,8 +302,13 @@ function nextPhase(
     case "ready":
       return place === "attached" ? eni.phase : joining(eni, place);
     case "detaching":
-      if (place === "free" || place === "dead") return "deleting";
-      if (place === "attached" && isUnmoved) return "retired";
+      // One that pods need is attached again.
+      if (place === "free" || place === "dead") {
+        return hasLease(eni) ? joining(eni, place) : "deleting";
+      }
+      if (place === "attached" && isUnmoved) {
+        return hasLease(eni) ? "preparing" : "retired";
+      }
       return "detaching";
     default:
       return eni.phase;

@@ -230,6 +230,7 @@ function goOn(
       if (stays) return undefined;
       return { kind: mayGo ? "delete" : "attach", eniKey };
     case "preparing": {
+      if (isUnplugged(eni) && !stays) return { kind: "detach", eniKey };
       const isStuck = nowMs - eni.sinceMs >= JOINING_MS && !isHeld &&
         !isCooling(eni);
       return mayGo || isStuck ? retire : { kind: "prepare", eniKey };
@@ -245,6 +246,16 @@ function goOn(
     default:
       return undefined;
   }
+}
+
+/**
+ * The cloud calls it attached, its pods need it, and the kernel has waited in
+ * vain for its link, as it may after a reboot: it is plugged in anew.
+ */
+function isUnplugged(eni: PooledEni): boolean {
+  const { call, kind, code } = eni.problem ?? {};
+  return call === "prepare" && kind === "host" && code === "TimeoutError" &&
+    hasLease(eni);
 }
 
 /** A call that was made for a ready card and had no known or good end. */

@@ -78,5 +78,8 @@ function draining(state: PoolState, nowMs: number): PoolState {
       enis.set(key, sought(eni, nowMs));
     }
   }
-  return { ...state, enis, draining: true, claims: new Map() };
+  // Whether members hang on a trunk is looked at now.
+  const surveyFromMs = Math.min(state.surveyFromMs, nowMs);
+  const claims = new Map();
+  return { ...state, enis, draining: true, claims, surveyFromMs };
 }

@@ -195,12 +195,6 @@ export class Guest implements AsyncDisposable {
     this.#pending.clear();
   }
 
-  /** Cuts its power and boots it again. */
-  async reboot(): Promise<void> {
-    await this.cut();
-    await this.start();
-  }
-
   /**
    * Plugs a card into the running kernel; it has it when this returns.
    *

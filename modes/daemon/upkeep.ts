@@ -8,6 +8,8 @@ import type { Kernel } from "../../netns/kernel.ts";
 import { errorFields, type Log } from "../log.ts";
 import type { Attacher } from "./attach.ts";
 import { deadOf, findMissing, type Missing, sinceWhen } from "./dead.ts";
+import { DefaultRoutes } from "./default_routes.ts";
+import type { NodeEnis } from "./enis.ts";
 import type { Lender } from "./lender.ts";
 import type { HostWatch } from "./preflight_watch.ts";
 import type { Repairer } from "./repair.ts";
@@ -39,6 +41,8 @@ export interface UpkeepParts {
   readonly attacher: Attacher;
   /** Puts back what was there. */
   readonly repairer: Repairer;
+  /** The ENIs in the node's kernel. */
+  readonly enis: NodeEnis;
   /** Looks after the host's settings. */
   readonly hostWatch: HostWatch;
   /** Lets ports of the node answer. */
@@ -64,6 +68,7 @@ export function keepUp(parts: UpkeepParts): AsyncDisposable {
   };
   let missing: Missing = new Map();
   const sweeper = new LinkSweeper(parts);
+  const defaults = new DefaultRoutes(parts);
   const loops = [
     every(
       LATE_PERIOD_MS,
@@ -81,6 +86,7 @@ export function keepUp(parts: UpkeepParts): AsyncDisposable {
       guarded("a look at the whole node", async () => {
         await sweeper.look();
         await parts.repairer.sweep();
+        await defaults.look();
         await parts.wayBack.sweep();
         missing = await freeDead(parts, missing);
       }),
@@ -93,6 +99,7 @@ export function keepUp(parts: UpkeepParts): AsyncDisposable {
   return {
     async [Symbol.asyncDispose](): Promise<void> {
       await Promise.all(loops.map((loop) => loop[Symbol.asyncDispose]()));
+      await defaults[Symbol.asyncDispose]();
     },
   };
 }

@@ -8,7 +8,7 @@
  *
  * @module
  */
-const SOURCE = new URL("tag_bpf.c", import.meta.url).pathname;
+import { compileHere } from "./compile.ts";
 
 /** A member's link beside its trunk's, both in one namespace. */
 export interface Tagged {
@@ -26,8 +26,8 @@ export interface Tagged {
 const SCRIPT = `
 set -e
 mount -t bpf bpf /sys/fs/bpf
-./tag push /sys/fs/bpf/push $VLAN $TRUNK_INDEX
-./tag pop /sys/fs/bpf/pop $VLAN $MEMBER_INDEX
+./tag_bpf push /sys/fs/bpf/push $VLAN $TRUNK_INDEX
+./tag_bpf pop /sys/fs/bpf/pop $VLAN $MEMBER_INDEX
 tc qdisc add dev $MEMBER clsact
 tc filter add dev $MEMBER ingress bpf da object-pinned /sys/fs/bpf/push
 tc qdisc add dev $TRUNK clsact 2>/dev/null || true
@@ -46,7 +46,7 @@ export function carryTag(
 ): void {
   const dir = Deno.makeTempDirSync({ prefix: "terway-tag-" });
   try {
-    run("musl-gcc", ["-O1", "-static", "-o", `${dir}/tag`, SOURCE], {});
+    compileHere("tag_bpf", dir);
     run("nsenter", [
       ...[`--net=${netns}`, "unshare", "--mount", "sh", "-c"],
       `cd ${dir};${SCRIPT}`,

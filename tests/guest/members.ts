@@ -127,6 +127,8 @@ export async function showMembers(
     flags: ["--node", "n1", "--kubeconfig", kubeconfig, "--add-deadline", "20"],
     network: {},
   });
+  // What was for pods before may meet these, who have their addresses.
+  await node.guest.text("iptables-legacy", "-t", "nat", "-F");
   await t.step("a node makes its trunk, and status has it", async () => {
     members.trunkId = await until("the trunk is ready", async () => {
       const { trunk } = await node.ask("status") as {
@@ -213,7 +215,6 @@ async function showTraffic(
   const [v1, f1, f2] = ["v1", "f1", "f2"].map((name) => podOf(pods, name));
   assert(v1 && f1 && f2);
   await t.step("a service and the node are reached by the node", async () => {
-    await guest.text("iptables-legacy", "-t", "nat", "-F");
     await translate(node, [v1, f2]);
     const { primaryIp } = node.node;
     // By policy routing a pod's own address comes back through the node.

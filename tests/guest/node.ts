@@ -188,9 +188,15 @@ export class GuestNode implements AsyncDisposable {
     await this.startDaemon();
   }
 
-  /** Takes the power away, boots again and starts the daemon. */
-  async reboot(): Promise<void> {
-    await this.guest.reboot();
+  /**
+   * Takes the power away, boots again and starts the daemon.
+   *
+   * @param whileOff What happens meanwhile.
+   */
+  async reboot(whileOff?: () => Promise<void>): Promise<void> {
+    await this.guest.cut();
+    await whileOff?.();
+    await this.guest.start();
     await this.startDaemon();
   }
 
