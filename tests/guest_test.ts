@@ -3,7 +3,6 @@
  */
 import { assertEquals } from "@std/assert";
 import { ping } from "./fabric/inside.ts";
-import { showDefaults } from "./guest/defaults.ts";
 import { showIpvlan } from "./guest/ipvlan.ts";
 import { linkOf, namesOf, until } from "./guest/looks.ts";
 import { showMembers } from "./guest/members.ts";
@@ -66,7 +65,6 @@ guestTest("a node with a kernel of its own", async (t) => {
     },
   );
 
-  await showDefaults(t, node);
   await showIpvlan(t, node);
   await showTrunk(t, node);
   await showMembers(t, node);

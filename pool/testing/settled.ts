@@ -168,9 +168,12 @@ function stockBounded(life: Simulation): void {
       eni.isTrunk === true ||
       (eni.slots6?.quarantined ?? 0) > 0
     ).length;
+  // So do those that it takes to hold the least number of prefixes.
+  const { minCount = 0, perEniCount = 1 } = limits.prefixes ?? {};
+  const kept = Math.max(limits.minEniCount, Math.ceil(minCount / perEniCount));
   const most = Math.max(
     limits.maxIdle,
-    staying + limits.minEniCount,
+    staying + kept,
     wish.warmUpCount ?? 0,
   ) + heldByPrefixes(life, idle);
   // A prefix of IPv6 is more than what follows IPv4.

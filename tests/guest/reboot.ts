@@ -5,6 +5,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { ping } from "../fabric/inside.ts";
+import { showDefaults } from "./defaults.ts";
 import { namesOf, until } from "./looks.ts";
 import type { GuestNode, GuestPod } from "./node.ts";
 
@@ -29,6 +30,7 @@ export async function showReboot(
 ): Promise<void> {
   const { guest, other, region } = node;
   await node.reconfigure({ network: {} });
+  await showDefaults(t, node);
   const spoofedBefore = await region.fabric.spoofed();
   const before: GuestPod[] = [];
   for (let i = 0; i < POD_COUNT; i++) before.push(await node.addPod(`old${i}`));
