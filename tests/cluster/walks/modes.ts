@@ -53,6 +53,10 @@ walk(
       for (const pod of pods) await hasAnEni(cluster, pod);
     });
     await t.step("they ping each other", () => ping(kubectl, pods));
+    await t.step("a Service is found by its name", () => {
+      const [{ nodeName } = { nodeName: "" }] = pods;
+      return reachByName(kubectl, { clients: pods, nodeName, families: [4] });
+    });
   },
 );
 
