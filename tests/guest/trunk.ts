@@ -40,6 +40,10 @@ export async function showTrunk(
     assertEquals(seen.answered, 102);
     assertEquals(seen.differences, []);
   });
+  await t.step(
+    "pods of trunks and of IPvlan are made by their commands as well",
+    () => assertEquals(seen.byCommands, []),
+  );
   await t.step("a member's address is taken from no other member", () => {
     const [before, after] = seen.spoofed;
     assertEquals([before, after > before], [0, true]);

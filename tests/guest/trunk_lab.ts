@@ -16,7 +16,7 @@ import { createNamespace, openNamespace } from "../../netns/namespace.ts";
 import { planOf, type Plans } from "../../netns/recipe.ts";
 import { removePlan } from "../../netns/remove.ts";
 import { openRoutes } from "../../netns/socket.ts";
-import type { Plan } from "../../netns/step.ts";
+import { command, type Plan } from "../../netns/step.ts";
 import { type Fabric, openFabric } from "../fabric.ts";
 import { ping, runIn } from "../fabric/inside.ts";
 import { bringLoopbackUp } from "../fabric/kernel.ts";
@@ -29,6 +29,8 @@ export interface TrunkSeen {
   readonly unanswered: readonly string[];
   /** What differed from the plans once all was made. */
   readonly differences: readonly string[];
+  /** What differed from the plans when their commands had made it. */
+  readonly byCommands: readonly string[];
   /** What the source check dropped before and after a pod lied. */
   readonly spoofed: readonly [before: number, after: number];
   /** What a round of DEL and ADD took, of a pod each datapath. */
@@ -224,6 +226,37 @@ async function matrix(lab: Lab): Promise<[number, string[]]> {
   return [answered, unanswered];
 }
 
+/**
+ * Makes all pods anew by the commands that their plans print, as
+ * `terway explain --as-commands` gives them.
+ */
+async function madeByCommands(lab: Lab): Promise<string[]> {
+  const problems: string[] = [];
+  const planned = await lab.held();
+  for (const { plans } of lab.pods.values()) await lab.remove(plans.pod);
+  for (const { plans } of lab.pods.values()) await lab.remove(plans.shared);
+  // What pods share is made once.
+  const done = new Set<string>();
+  for (const [name, { netns, plans: { shared, pod } }] of lab.pods) {
+    const script = [
+      ...shared.steps.map((step) => command(step, netns)),
+      ...pod.steps.map((step) => command(step, netns)),
+    ].filter((line) => !done.has(line));
+    for (const line of script) done.add(line);
+    const { success } = await runIn(
+      lab.node,
+      ["sh", "-ec", script.join("\n")],
+    );
+    if (!success) problems.push(`${name}: a command failed`);
+  }
+  problems.push(...lab.differences());
+  const made = await lab.held();
+  const isOdd = (lines: readonly string[]) => (line: string): boolean =>
+    !lines.includes(line) && /"(priority|cidr|destination)"/.test(line);
+  problems.push(...planned.filter(isOdd(made)), ...made.filter(isOdd(planned)));
+  return problems;
+}
+
 /** A pod each way of the trunk and of IPvlan. */
 const ROUND = ["t1", "i1", "f1", "f2"];
 
@@ -233,6 +266,7 @@ async function main(): Promise<void> {
   for (const name of ["t1", "t2", "i1", "i2", "f1", "f2"]) lab.add(name);
   const differences = lab.differences();
   const [answered, unanswered] = await matrix(lab);
+  const byCommands = await madeByCommands(lab);
   const spoofedBefore = await lab.fabric.spoofed();
   const { netns = "" } = lab.pods.get("t1") ?? {};
   const lie = both(MEMBERS.t2, 10)[0] ?? "";
@@ -260,6 +294,7 @@ async function main(): Promise<void> {
     answered,
     unanswered,
     differences,
+    byCommands,
     spoofed: [spoofedBefore, spoofedAfter],
     roundMs,
     left,
