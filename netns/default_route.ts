@@ -59,7 +59,7 @@ export function dropDefaults(
       writeSettings([{ key, value: "0" }], socket.namespace);
     }
     const via = gateway === undefined ? {} : { gateway };
-    deleteRoute(socket, { ifIndex, destination, metric, ...via });
+    deleteRoute(socket, { ifIndex, destination, metric, protocol, ...via });
     const words = [
       ...destination.includes(":") ? ["-6"] : [],
       ...["route", "add", "default"],

@@ -57,6 +57,8 @@ export interface Route {
   readonly metric?: number;
   /** The source of packets that haven't got one. */
   readonly source?: Ip;
+  /** Who made it; 3 (boot), as ours are, when absent. */
+  readonly protocol?: number;
 }
 
 /** A destination that no packet goes on to. */
@@ -273,6 +275,7 @@ function encode(route: Route): Uint8Array<ArrayBuffer> {
   const scope = universe ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
   const header = headerOf({ family, length, scope, type: RTN_UNICAST });
   const flags = onlink ? RTNH_F_ONLINK : 0;
+  header[5] = route.protocol ?? RTPROT_BOOT;
   setU32(header, HEADER_FLAGS, flags);
   const attributes: Attribute[] = [
     [RTA_TABLE, route.table ?? TABLE_MAIN],

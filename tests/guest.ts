@@ -39,7 +39,7 @@ const REQUEST_DEADLINE_MS = 60_000;
 const REQUESTS_AT_ONCE = 8;
 
 /** After this it ends by itself, whoever has forgotten it. */
-const LIFE_S = 600;
+const LIFE_S = 1_200;
 
 const MEMORY = "768M";
 const DISK_BYTES = 32 * 2 ** 20;
