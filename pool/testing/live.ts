@@ -35,9 +35,13 @@ export interface LiveOptions {
   readonly isQuiet?: boolean;
 }
 
+/** After so long the last call of the trouble has ended, and is tried again. */
+const AFTERMATH_MS = 3 * 60_000;
+
 /**
- * After so long without trouble everything has settled: vSwitches rest for 10
- * min, and cards are given 3 min and more to be attached.
+ * After so long with nothing to wait for everything has settled: cards are
+ * given 3 min and more to be attached, and orphans go 10 min after they are
+ * seen.
  */
 const CALM_MS = 12 * 60_000;
 
@@ -116,9 +120,23 @@ export async function calmDown(life: Simulation): Promise<void> {
   life.process.fuse = Infinity;
   await revive(life);
   life.process.isDiskFull = false;
+  await elapse(life, AFTERMATH_MS);
+  await elapse(life, restMs(life));
   await elapse(life, CALM_MS);
   const before = life.front.callCount;
   await elapse(life, IDLE_MS);
   const count = life.front.callCount - before;
   demand(count <= IDLE_CALLS, "haste", () => `${count} calls in 4 min`);
+}
+
+/**
+ * How long the pool still holds back for what the cloud refused: a vSwitch for
+ * 10 min, new cards for up to 30. An empty pool begins only then, and sees only
+ * then what is loose.
+ */
+function restMs({ keeper, clock }: Simulation): number {
+  const { full, rests } = keeper.status();
+  const endsMs = rests.map(({ untilMs }) => untilMs);
+  const endMs = Math.max(full?.untilMs ?? 0, ...endsMs);
+  return Math.max(0, endMs - clock.nowMs());
 }

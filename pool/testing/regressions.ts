@@ -158,4 +158,22 @@ export const REGRESSIONS: readonly Regression[] = [
       ],
     },
   },
+  {
+    reason: "a pool that was full till the end had no time for an orphan",
+    script: {
+      seed: 68,
+      world: { ...PLAIN, minIdle: 1 },
+      ops: [
+        {
+          id: 0,
+          do: "spoil",
+          action: "CreateNetworkInterface",
+          faults: [{ kind: "refuse", code: "MaxEniCountExceeded" }],
+        },
+        { id: 1, do: "wait", ms: 370_000 },
+        { id: 2, do: "drift", deed: "lose" },
+      ],
+      without: [],
+    },
+  },
 ];
