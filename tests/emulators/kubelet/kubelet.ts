@@ -21,6 +21,7 @@ import {
   type ServiceDefinition,
 } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
+import { Line } from "./line.ts";
 
 const PROTO = new URL("./api.proto", import.meta.url).pathname;
 
@@ -64,9 +65,9 @@ export interface Resource {
 
 interface Plugin {
   readonly client: Client;
+  readonly line: Line;
   readonly prefers: boolean;
   devices: readonly { readonly ID: string; readonly health: string }[];
-  stream?: ClientReadableStream<unknown>;
 }
 
 /** Plays the kubelet. */
@@ -130,8 +131,8 @@ export class Kubelet implements AsyncDisposable {
     const path = `${this.#folder}/kubelet.sock`;
     const aside = `${this.#folder}/${ASIDE}`;
     await Deno.rename(path, aside); // else closing would take it away
-    for (const { client, stream } of this.#plugins.values()) {
-      stream?.cancel();
+    for (const { client, line } of this.#plugins.values()) {
+      line[Symbol.dispose]();
       client.close();
     }
     this.#plugins.clear();
@@ -216,8 +217,9 @@ export class Kubelet implements AsyncDisposable {
     if (!EXTENDED_NAME.test(resourceName)) {
       throw new Error(`${resourceName} is no extended resource`);
     }
+    const line = new Line(`${this.#folder}/${endpoint}`);
     const client = new PluginClient(
-      `unix:${this.#folder}/${endpoint}`,
+      `unix:${line.path}`,
       credentials.createInsecure(),
       {
         "grpc.default_authority": "localhost",
@@ -226,19 +228,19 @@ export class Kubelet implements AsyncDisposable {
         "grpc.max_reconnect_backoff_ms": 1_000,
       },
     );
-    const deadline = Date.now() + DIAL_MS;
-    await new Promise<void>((resolve, reject) =>
-      client.waitForReady(
-        deadline,
-        (error) => error === undefined ? resolve() : reject(error),
-      )
-    );
-    const { getPreferredAllocationAvailable: prefers } = await ask(
-      client,
-      "GetDevicePluginOptions",
-      {},
-    ) as Registration["options"];
-    this.#watch(resourceName, { client, prefers, devices: [] });
+    try {
+      await ready(client);
+      const { getPreferredAllocationAvailable: prefers } = await ask(
+        client,
+        "GetDevicePluginOptions",
+        {},
+      ) as Registration["options"];
+      this.#watch(resourceName, { client, line, prefers, devices: [] });
+    } catch (error) {
+      line[Symbol.dispose]();
+      client.close();
+      throw error;
+    }
   }
 
   #watch(name: string, plugin: Plugin): void {
@@ -249,7 +251,6 @@ export class Kubelet implements AsyncDisposable {
     >)["ListAndWatch"];
     const stream = method?.call(plugin.client, {});
     if (stream === undefined) throw new Error("no ListAndWatch");
-    plugin.stream = stream;
     stream.on("data", (list: Pick<Plugin, "devices">) => {
       plugin.devices = list.devices;
     });
@@ -258,11 +259,21 @@ export class Kubelet implements AsyncDisposable {
         ...device,
         health: "Unhealthy",
       }));
+      plugin.line[Symbol.dispose]();
       plugin.client.close();
     };
     stream.on("end", lost);
     stream.on("error", lost);
   }
+}
+
+function ready(client: Client): Promise<void> {
+  return new Promise((resolve, reject) =>
+    client.waitForReady(
+      Date.now() + DIAL_MS,
+      (error) => error === undefined ? resolve() : reject(error),
+    )
+  );
 }
 
 function ask(client: Client, name: string, request: unknown): Promise<unknown> {
