@@ -3,6 +3,8 @@
  * asks its kernel thread to apply, compare and remove a pod's plan.
  *
  * `settled` is when a removed pod's last link is gone, which nobody waits for.
+ * `thread` is the way to the kernel thread and back alone, after a rest as long
+ * as that before `apply`: a part of `apply` in which nothing is done.
  *
  * @module
  */
@@ -60,7 +62,12 @@ async function measure(
   await kernel.apply(lab.eniPlan(lab.eni.mac, [4, 6]));
   lab.attach("eth2", EXCLUSIVE_MAC);
   const series = new Map<string, number[]>();
+  const threadMs: number[] = [];
   for (let round = -WARM_UP_COUNT; round < roundCount; round++) {
+    const beganMs = performance.now();
+    await kernel.settled();
+    if (round >= 0) threadMs.push(performance.now() - beganMs);
+    await quiet();
     for (const [name, planOf] of Object.entries(DATAPATHS)) {
       const plan = planOf(lab, lab.pod());
       for (const [deed, work] of Object.entries(DEEDS)) {
@@ -85,13 +92,15 @@ async function measure(
       ),
     ]),
   );
+  const thread = figuresOf(threadMs);
+  say(`thread                 p50 ${thread.p50Ms} (p5 ${thread.p5Ms}) ms`);
   for (const [name, deeds] of Object.entries(kernelMs)) {
     const told = Object.entries(deeds).map(([deed, { p5Ms, p50Ms, p95Ms }]) =>
       `${deed} p50 ${p50Ms} (p5 ${p5Ms}, p95 ${p95Ms})`
     );
     say(`${name.padEnd(22)} ${told.join(", ")} ms`);
   }
-  return { kernelMs };
+  return { kernelMs: { thread, ...kernelMs } };
 }
 
 const EXCLUSIVE_MAC = "00:16:3e:00:00:02";
