@@ -46,6 +46,9 @@ export const GROUPS_FILE = "groups";
 /** A few mounts. */
 const READY_DEADLINE_MS = 20_000;
 
+/** A crash is over at once, but for a busy machine. */
+const END_DEADLINE_MS = 10_000;
+
 /** A crash gives no time. */
 const GRACE_MS = 0;
 
@@ -103,7 +106,16 @@ export class Tree {
     // What was started waits outside for what runs inside.
     const inside = childOf(daemon.now.id.pid);
     const killed = inside === undefined ? undefined : identify(inside);
-    if (killed !== undefined) await endProcess(killed, GRACE_MS);
+    if (killed !== undefined) {
+      await endProcess(killed, GRACE_MS);
+      // It is dead when its first thread is; its port is free once all are,
+      // and then who waits for it ends.
+      await until(
+        `the end of ${name}`,
+        { deadlineMs: END_DEADLINE_MS, periodMs: 10 },
+        () => !isRunning(daemon.now.id),
+      );
+    }
     await endProcess(daemon.now.id, GRACE_MS);
     this.start(daemon.wish);
   }
